@@ -1,0 +1,31 @@
+// Everything that a reviewer expects to be green, in one command. Every step runs, also after one has failed, so that one
+// run shows all there is to repair; the summary at the end names each step with its time.
+import { spawnSync } from "node:child_process";
+
+const drivers = ["./storage/memory", "./storage/file"]; // attw skips wildcards (test/tidy compares this list)
+
+const steps = [
+  ["format", "prettier --check --log-level warn .", "npm run fix"],
+  ["lint", "oxlint --type-aware --deny-warnings src test examples bench scripts", "npm run fix, then by hand"],
+  ["types", "tsc -p tsconfig.all.json", ""],
+  ["test", "npm test --silent", ""],
+  ["api", "node scripts/api.mjs --check", "npm run api, and review the difference"],
+  ["publint", "publint --strict", ""],
+  ["attw", `attw --pack . --profile esm-only --include-entrypoints ${drivers.join(" ")}`, ""],
+];
+
+const rows = [];
+for (const [name, command, repair] of steps) {
+  console.log(`\n# ${name}: ${command}`);
+  const startedMs = performance.now();
+  const { status } = spawnSync(command, { shell: true, stdio: "inherit" });
+  rows.push({ name, repair, ok: status === 0, seconds: ((performance.now() - startedMs) / 1000).toFixed(1) });
+}
+
+console.log("\n# check");
+for (const { name, repair, ok, seconds } of rows) {
+  console.log(
+    `${ok ? "ok    " : "FAILED"} ${name.padEnd(8)} ${seconds.padStart(6)} s${ok || !repair ? "" : `   ${repair}`}`,
+  );
+}
+process.exit(rows.every(({ ok }) => ok) ? 0 : 1);
