@@ -21,11 +21,13 @@ export interface LeaseObject {
   readonly data: LeaseData;
   /** The version, for optimistic locking; opaque. */
   readonly generation: string;
+  /** Optional fields that were out of range and count as absent, one text each. Report them once per generation. */
+  readonly problems?: readonly string[];
 }
 
 /**
- * The seeds' storage abstraction, over any `VersionedStorage` (`leaseStorage()`), or written by hand for a technology of
- * your own: the four calls are enough for an election by `StorageLock`.
+ * The seeds' storage abstraction, over any `VersionedStorage` (`leaseStorage()`), or written by hand for a technology
+ * of your own: the four calls are enough for an election by `StorageLock`.
  */
 export interface LeaseStorage {
   /** @throws {NotFoundError} if there is none. @throws {CorruptDataError} if what is stored is no lease. */

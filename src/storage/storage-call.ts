@@ -1,0 +1,98 @@
+import {
+  ClosedError,
+  InvalidSettingsError,
+  StorageUnavailableError,
+  TenureError,
+  UnknownOutcomeError,
+} from "../errors.ts";
+import type { Clock } from "../system/clock.ts";
+import { printable } from "../system/logger.ts";
+import { linkSignals, TimeoutError, withDeadline } from "../system/signals.ts";
+
+/** One call to a storage: what it is, and what ends it. */
+export interface StorageCall {
+  /** `"read"`, `"replace"`, …; for messages. */
+  readonly operation: string;
+  /** The description of the storage. */
+  readonly storage: string;
+  readonly key?: string | undefined;
+  /** Whether the call changes something: then its own deadline leaves an unknown outcome behind. */
+  readonly writes: boolean;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+  /** The caller's signal. */
+  readonly signal?: AbortSignal | undefined;
+  /** Falls when the storage is closed. */
+  readonly closing: AbortSignal;
+}
+
+/**
+ * Makes one attempt, and settles whatever the storage does: at the deadline with `STORAGE_UNAVAILABLE` (a read) or
+ * `OUTCOME_UNKNOWN` (a write) and a `TimeoutError` as cause; at the caller's abort with `signal.reason`, untouched; at
+ * `close()` with `CLOSED`. `attempt` gets a signal that falls at each of these and has to destroy what it uses.
+ *
+ * What `attempt` throws passes if it is one of ours. Anything else is trouble that the driver did not know: unavailable
+ * for a
+ * read, unknown for a write, never "lost".
+ */
+export async function storageCall<T>(call: StorageCall, attempt: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const { clock, timeoutMs, signal, closing } = call;
+  if (closing.aborted) throw closed(call, "no");
+  signal?.throwIfAborted();
+  if (typeof timeoutMs !== "number" || Number.isNaN(timeoutMs) || timeoutMs === Infinity) {
+    throw new InvalidSettingsError(
+      [`timeoutMs (${String(timeoutMs)}) must be a number of milliseconds`],
+      where(call, "no"),
+    );
+  }
+  if (timeoutMs <= 0) throw new StorageUnavailableError(message(call, "its deadline has passed"), tooLate(call));
+  const linked = linkSignals(signal, closing);
+  try {
+    return await withDeadline({ clock, timeoutMs, signal: linked.signal }, attempt);
+  } catch (error) {
+    throw explain(call, error);
+  } finally {
+    linked.unlink();
+  }
+}
+
+function explain(call: StorageCall, error: unknown): unknown {
+  const { signal, closing } = call;
+  if (signal?.aborted && error === signal.reason) return error;
+  if (closing.aborted && error === closing.reason) return closed(call, "unknown");
+  if (error instanceof TenureError) return error;
+  const text = message(call, error instanceof TimeoutError ? error.message : `it failed (${named(error)})`);
+  const details = { ...where(call), cause: error };
+  return call.writes ? new UnknownOutcomeError(text, details) : new StorageUnavailableError(text, details);
+}
+
+type Where = {
+  readonly operation: string;
+  readonly storage: string;
+  readonly key?: string;
+  readonly applied?: "no" | "unknown";
+};
+
+function where(call: StorageCall, applied?: "no" | "unknown"): Where {
+  const { operation, storage, key } = call;
+  return { operation, storage, ...(key !== undefined && { key }), ...(call.writes && applied && { applied }) };
+}
+
+function tooLate(call: StorageCall): Where & { cause: TimeoutError } {
+  return { ...where(call, "no"), cause: new TimeoutError("the deadline had passed before anything was sent") };
+}
+
+function closed(call: StorageCall, applied: "no" | "unknown"): ClosedError {
+  return new ClosedError(message(call, "it was closed"), where(call, applied));
+}
+
+function message({ operation, storage, key }: StorageCall, why: string): string {
+  return `cannot ${operation}${key === undefined ? "" : ` "${printable(key)}"`} in ${storage}: ${why}`;
+}
+
+/** Class and code only: a foreign message may quote what must not be shown. */
+function named(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const code: unknown = Reflect.get(error, "code");
+  return typeof code === "string" ? `${error.name} ${printable(code, 40)}` : error.name;
+}
