@@ -9,6 +9,14 @@ import type { Clock } from "../system/clock.ts";
 import { printable } from "../system/logger.ts";
 import { linkSignals, TimeoutError, withDeadline } from "../system/signals.ts";
 
+/**
+ * What the driver knows of a write that is under way. It starts as `"unknown"`; a driver that can stop before it sends says
+ * `"no"` first, and `"unknown"` in the step that sends. With `"no"` nothing may be sent once the attempt's signal has fallen.
+ */
+export interface WriteProgress {
+  applied: "no" | "unknown";
+}
+
 /** One call to a storage: what it is, and what ends it. */
 export interface StorageCall {
   /** `"read"`, `"replace"`, …; for messages. */
@@ -16,8 +24,9 @@ export interface StorageCall {
   /** The description of the storage. */
   readonly storage: string;
   readonly key?: string | undefined;
-  /** Whether the call changes something: then its own deadline leaves an unknown outcome behind. */
+  /** Whether the call changes something: then its own deadline leaves an unknown outcome behind, unless `progress` says "no". */
   readonly writes: boolean;
+  readonly progress?: WriteProgress | undefined;
   readonly clock: Clock;
   readonly timeoutMs: number;
   /** The caller's signal. */
@@ -59,11 +68,13 @@ export async function storageCall<T>(call: StorageCall, attempt: (signal: AbortS
 function explain(call: StorageCall, error: unknown): unknown {
   const { signal, closing } = call;
   if (signal?.aborted && error === signal.reason) return error;
-  if (closing.aborted && error === closing.reason) return closed(call, "unknown");
+  const applied = call.progress?.applied ?? "unknown";
+  if (closing.aborted && error === closing.reason) return closed(call, applied);
   if (error instanceof TenureError) return error;
   const text = message(call, error instanceof TimeoutError ? error.message : `it failed (${named(error)})`);
   const details = { ...where(call), cause: error };
-  return call.writes ? new UnknownOutcomeError(text, details) : new StorageUnavailableError(text, details);
+  if (call.writes && applied === "unknown") return new UnknownOutcomeError(text, details);
+  return new StorageUnavailableError(text, { ...details, ...(call.writes && { applied }) });
 }
 
 type Where = {

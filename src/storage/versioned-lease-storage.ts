@@ -5,7 +5,7 @@ import { linkSignals } from "../system/signals.ts";
 import { assertKey, assertPrefix } from "./keys.ts";
 import { createLease, defaultTimeoutMs, deleteLease, readLease, watchLease, writeLease } from "./lease-calls.ts";
 import type { LeaseData, LeaseObject, LeaseStorage } from "./lease-storage.ts";
-import { storageCall } from "./storage-call.ts";
+import { storageCall, type WriteProgress } from "./storage-call.ts";
 import type {
   CallOptions,
   Change,
@@ -36,6 +36,8 @@ export interface Attempt {
   readonly timeoutMs: number;
   /** Only where `capabilities.expiry` is true. */
   readonly expiresInMs?: number;
+  /** For a write: say here how far it has come, so that a deadline before anything was sent proves that nothing happened. */
+  readonly progress: WriteProgress;
 }
 
 /** One entry of a list. */
@@ -48,13 +50,11 @@ export interface ListedKey {
  * What every driver extends: it becomes a `VersionedStorage` and a `LeaseStorage` by saying how one attempt of each
  * call is
  * made. Kept here, once: key and size checks before anything is sent, a copy of the caller's bytes, deadlines, the
- * three
- * outcomes for trouble that the driver did not name (`storageCall`), `CLOSED` after `close()`, and the typed lease
- * calls.
+ * three outcomes for trouble that the driver did not name (`storageCall`), `CLOSED` after `close()`, and the typed
+ * lease calls.
  *
  * An attempt makes one request, never repeats a write, and throws errors of ours for what it knows. It returns bytes
- * that
- * nobody else changes.
+ * that nobody else changes.
  */
 export abstract class VersionedLeaseStorage implements VersionedStorage, LeaseStorage {
   readonly description: string;
@@ -252,7 +252,8 @@ export abstract class VersionedLeaseStorage implements VersionedStorage, LeaseSt
     const closing = this.#closing.signal;
     const { signal, timeoutMs = this.#timeoutMs, expiresInMs } = options;
     const { clock, description: storage } = this;
-    return storageCall({ operation, storage, key, writes, clock, timeoutMs, signal, closing }, (ended) => {
+    const progress: WriteProgress = { applied: "unknown" };
+    return storageCall({ operation, storage, key, writes, progress, clock, timeoutMs, signal, closing }, (ended) => {
       const where = { operation, storage, ...(writes && ({ applied: "no" } as const)) };
       if (operation === "list") assertPrefix(key ?? "", where);
       else if (key !== undefined) assertKey(key, where);

@@ -11,8 +11,11 @@ export interface Clock {
   bootMs(): number;
   /** Time since 1970; may step either way at any moment. */
   wallMs(): number;
-  /** Calls `run` once `monotonicMs()` has reached `untilMs`; the returned function cancels. Any distance is allowed. */
-  setTimer(untilMs: number, run: () => void): () => void;
+  /**
+   * Calls `run` once `monotonicMs()` has reached `untilMs`; the returned function cancels. Any distance is allowed. An `idle`
+   * timer does not keep the process alive.
+   */
+  setTimer(untilMs: number, run: () => void, options?: { readonly idle?: boolean }): () => void;
 }
 
 /** Node fires a longer timer after 1 ms. */
@@ -24,13 +27,14 @@ export const systemClock: Clock = {
   // Only on Linux does os.uptime() count suspended time with a resolution that helps; elsewhere it is derived from wall time.
   bootMs: process.platform === "linux" ? () => uptime() * 1000 : () => performance.now(),
   wallMs: () => Date.now(),
-  setTimer(untilMs, run) {
+  setTimer(untilMs, run, { idle = false } = {}) {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const arm = (): void => {
       const leftMs = untilMs - performance.now();
       if (leftMs <= 0 && timer !== undefined) return run();
       // setTimeout cuts to whole milliseconds and may fire early: round up, and look again when it fires.
       timer = setTimeout(arm, Math.min(Math.max(Math.ceil(leftMs), 0), longestTimerMs));
+      if (idle) timer.unref();
     };
     arm();
     return () => clearTimeout(timer);
