@@ -257,9 +257,9 @@ export abstract class VersionedLeaseStorage implements VersionedStorage, LeaseSt
       const where = { operation, storage, ...(writes && ({ applied: "no" } as const)) };
       if (operation === "list") assertPrefix(key ?? "", where);
       else if (key !== undefined) assertKey(key, where);
-      if (expiresInMs === undefined) return once({ signal: ended, timeoutMs });
+      if (expiresInMs === undefined) return once({ signal: ended, timeoutMs, progress });
       if (!this.capabilities.expiry) throw new UnsupportedError(`${storage} cannot drop values by itself`, where);
-      return once({ signal: ended, timeoutMs, expiresInMs });
+      return once({ signal: ended, timeoutMs, progress, expiresInMs });
     });
   }
 }
