@@ -34,12 +34,12 @@ console.log(`api: ${reports.size} reports, ${problems.length} problems`);
 process.exit(problems.length === 0 ? 0 : 1);
 
 function extract(name, types) {
-  const base = ExtractorConfig.loadFile(join(root, "api-extractor.json"));
+  const shared = ExtractorConfig.loadFile(join(root, "api-extractor.json"));
   const report = join(root, "api", `${name}.api.md`);
   for (const folder of [report, join(root, "temp", name)]) mkdirSync(dirname(folder), { recursive: true });
-  const configObject = { ...base, mainEntryPointFilePath: join(root, types) };
+  const configObject = { ...shared, mainEntryPointFilePath: join(root, types) };
   configObject.apiReport = {
-    ...base.apiReport,
+    ...shared.apiReport,
     reportFileName: name.split("/").at(-1),
     reportFolder: dirname(report),
     reportTempFolder: dirname(join(root, "temp", name)),
@@ -71,7 +71,8 @@ function hear(message, name) {
   }
 }
 
-// Every exported name, and every member of what a user fills in. Other members may be said by their name and type alone.
+// Every exported name, and every member of what a user fills in. Other members may be said by their name and type
+// alone.
 function mustBeDocumented(path, line) {
   const lines = readFileSync(path, "utf8").split("\n").slice(0, line);
   const declared = lines.findLast((text) => /^\S/.test(text) && !text.startsWith("}")) ?? "";

@@ -1,6 +1,6 @@
-// The first step of every npm script. npm puts node_modules/.bin first on the path, so that `node` is the devDependency,
-// also where the system has an older one. Without its binary (`--ignore-scripts`) the scripts would quietly run on that one.
-// Kept to old syntax, because it has to run on any Node.
+// The first step of every npm script. npm puts node_modules/.bin first on the path, so that `node` is the
+// devDependency, also where the system has an older one. Without its binary (`--ignore-scripts`) the scripts would
+// quietly run on that one. Kept to old syntax, because it has to run on any Node.
 import { readFileSync } from "node:fs";
 
 const manifest = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));

@@ -6,13 +6,22 @@ import { fileURLToPath } from "node:url";
 /** The folder of the checkout. */
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-/** Each importable subpath with its declaration file, like `{ subpath: "./storage/file", types: "dist/storage/file.d.ts" }`. */
+/** Each importable subpath with its declaration file: `{ subpath: "./storage/file", types: "dist/storage/file.d.ts" }`. */
 export function subpaths() {
   const { exports } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   return Object.entries(exports).flatMap(([subpath, target]) => {
     if (typeof target?.types !== "string") return [];
     if (!subpath.includes("*")) return [{ subpath, types: target.types.slice(2) }];
-    return expand(subpath, target.types).filter((found) => exports[found.subpath] !== null);
+    return expand(subpath, target.types).filter((found) => !isHidden(exports, found.subpath));
+  });
+}
+
+function isHidden(exports, subpath) {
+  return Object.entries(exports).some(([key, target]) => {
+    const [start, end] = key.split("*");
+    return (
+      target === null && (end === undefined ? key === subpath : subpath.startsWith(start) && subpath.endsWith(end))
+    );
   });
 }
 
