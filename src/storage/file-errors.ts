@@ -23,7 +23,7 @@ export interface FailedCall {
 const denied = ["EACCES", "EPERM"];
 /** Something else stands where a directory or a version belongs. */
 const misplaced = ["ENOTDIR", "ELOOP", "EISDIR"];
-/** The file system knows no hard links, or the temporaries lie on another one: then there is no compare-and-swap here. */
+/** No hard links here, or the temporaries lie on another file system: then there is no compare-and-swap. */
 const unlinkable = ["ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK", "EXDEV"];
 
 /**

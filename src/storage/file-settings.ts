@@ -1,10 +1,10 @@
 import { resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { InvalidSettingsError } from "../errors.ts";
 import { systemClock, type Clock } from "../system/clock.ts";
 import { printable } from "../system/logger.ts";
 import { systemRandom, type Random } from "../system/random.ts";
 import { systemFileSystem, type FileSystem } from "./file-system.ts";
+import type { StorageUrl } from "./storage-url.ts";
 
 /** How a `FileStorage` is made. */
 export interface FileStorageOptions {
@@ -12,9 +12,9 @@ export interface FileStorageOptions {
   readonly directory: string;
   /** How many versions of a key stay as backups, the newest included; 2 to 500, default 11. */
   readonly keep?: number | undefined;
-  /** The mode of files, whatever the umask; default 0o600. Directories get the right to search with each right to read. */
+  /** The mode of files, whatever the umask; default 0o600. Directories get the right to search with that to read. */
   readonly mode?: number | undefined;
-  /** Whether a write is on the disk before it is acknowledged; default true. Without it a power failure may undo writes. */
+  /** Whether a write is on the disk before it is acknowledged; default true. Else a power failure can undo it. */
   readonly fsync?: boolean | undefined;
   /** Whether the newest value is also written to `<key>/@current`, for people; default false. */
   readonly current?: boolean | undefined;
@@ -71,63 +71,26 @@ export function fileSettings(options: FileStorageOptions): ResolvedFileSettings 
   return { root: resolve(directory), keep, mode, fsync, current, pollMs, maxValueBytes, timeoutMs, clock, random, fs };
 }
 
-type UrlOptions = Pick<
-  FileStorageOptions,
-  "directory" | "keep" | "mode" | "fsync" | "current" | "pollMs" | "maxValueBytes" | "timeoutMs"
->;
-
-const decimal = (text: string): number => (/^\d{1,15}$/.test(text) ? Number(text) : Number.NaN);
-const parameters: Readonly<Record<string, (text: string) => number | boolean | undefined>> = {
-  keep: decimal,
-  mode: (text) => (/^0?[0-7]{3}$/.test(text) ? Number.parseInt(text, 8) : Number.NaN),
-  fsync: onOrOff,
-  current: onOrOff,
-  pollMs: decimal,
-  maxValueBytes: decimal,
-  timeoutMs: decimal,
-};
+const parameters = {
+  keep: { type: "integer", default: undefined, least: 2, most: largestKeep },
+  mode: { type: "mode", default: 0o600 },
+  fsync: { type: "flag", default: true },
+  current: { type: "flag", default: false },
+} as const;
 
 /**
  * The options that `file:///srv/tenure?keep=20` or `file:./state` stands for.
  *
  * @throws {InvalidSettingsError} naming all problems.
  */
-export function fileUrlOptions(url: string): UrlOptions {
-  const [, place = "", query = ""] = /^file:([^?#]*)(?:\?([^#]*))?$/.exec(url) ?? [];
-  const directory = pathOf(place);
-  const problems =
-    directory === undefined ? [`"${printable(url)}" must read file:///directory or file:./directory`] : [];
-  const options: Record<string, number | boolean> = {};
-  for (const [name, text] of new URLSearchParams(query)) {
-    const value = Object.hasOwn(parameters, name) ? parameters[name]?.(text) : undefined;
-    if (!Object.hasOwn(parameters, name)) {
-      problems.push(`${printable(name)} is no parameter of file:, which takes ${Object.keys(parameters).join(", ")}`);
-    } else if (Object.hasOwn(options, name)) problems.push(`${name} is given twice`);
-    else if (value === undefined || Number.isNaN(value))
-      problems.push(`${name} (${printable(text)}) ${expectation(name)}`);
-    else options[name] = value;
+export function fileUrlOptions(url: StorageUrl): FileStorageOptions {
+  const { keep, mode, fsync, current, pollMs, maxValueBytes, timeoutMs } = url.parameters(parameters);
+  if (url.path === "" || !["", "localhost"].includes(url.host)) {
+    throw new InvalidSettingsError(['a file URL reads "file:///directory" or "file:./directory"'], {
+      operation: "open",
+    });
   }
-  if (directory === undefined || problems.length > 0) throw new InvalidSettingsError(problems, { operation: "open" });
-  return { directory, ...options };
-}
-
-function pathOf(place: string): string | undefined {
-  try {
-    if (place === "") return undefined;
-    return place.startsWith("/") ? fileURLToPath(`file:${place}`) : decodeURIComponent(place);
-  } catch {
-    return undefined; // a host, or escapes that mean nothing: told as one problem
-  }
-}
-
-function expectation(name: string): string {
-  if (name === "mode") return "must be octal, like 0600";
-  return parameters[name] === onOrOff ? 'must be "on" or "off"' : "must be a whole number";
-}
-
-function onOrOff(text: string): boolean | undefined {
-  if (text === "on") return true;
-  return text === "off" ? false : undefined;
+  return { directory: url.path, keep, mode, fsync, current, pollMs, maxValueBytes, timeoutMs };
 }
 
 function wholeNumber(named: Readonly<Record<string, unknown>>, least: number, greatest: number): string[] {

@@ -16,8 +16,8 @@ import {
 import { errorCode } from "../errors.ts";
 
 /**
- * The functions of `node:fs/promises` (and `watch` of `node:fs`) that `FileStorage` uses, by their smallest shape. Tests
- * wrap it to pause, fail or kill between any two steps; users have no reason to pass one.
+ * The functions of `node:fs/promises` (and `watch` of `node:fs`) that `FileStorage` uses, by their smallest shape.
+ * Tests wrap it to pause, fail or kill between any two steps; users have no reason to pass one.
  */
 export interface FileSystem {
   access(path: string, mode: number): Promise<void>;

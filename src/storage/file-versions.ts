@@ -40,8 +40,8 @@ export class FileVersions {
   /**
    * The newest version in `directory`, or `undefined` if there never was one.
    *
-   * List, open the highest, list again: with one listing the number may be pruned and then filled by a slow writer between
-   * list and open, and a write that lost would be read.
+   * List, open the highest, list again: with one listing the number may be pruned and then filled by a slow writer
+   * between list and open, and a write that lost would be read.
    */
   async head(directory: string, part: "header" | "all", signal?: AbortSignal): Promise<FileHead | undefined> {
     for (;;) {
@@ -58,7 +58,7 @@ export class FileVersions {
     }
   }
 
-  /** The names of the versions in `directory`, lowest first. One `getdents` for less than 800 names, so it is atomic. */
+  /** The names of the versions in `directory`, lowest first. Atomic while it is one `getdents`: less than 800 names. */
   async names(directory: string): Promise<string[]> {
     const names = await unless(["ENOENT"], () => this.#fs.readdir(directory));
     return (names ?? []).filter(isVersionName).sort();

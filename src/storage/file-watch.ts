@@ -17,9 +17,9 @@ export interface FileWatchParts {
 }
 
 /**
- * A hint once established, then one whenever a look finds another version than the last: at a notification of the system,
- * and every `pollMs`, since network file systems notify nobody. Hints carry what was read. A look that fails gives a bare hint,
- * unless waiting cannot cure it; then it throws.
+ * A hint once established, then one whenever a look finds another version than the last: at a notification of the
+ * system, and every `pollMs`, since network file systems notify nobody. Hints carry what was read. A look that fails
+ * gives a bare hint, unless waiting cannot cure it; then it throws.
  */
 export async function* watchFile(parts: FileWatchParts, signal: AbortSignal): AsyncGenerator<Hint, void, undefined> {
   const bell = new Bell(parts.clock, signal);

@@ -56,8 +56,8 @@ const refusals: ReadonlySet<string> = new Set(
 );
 
 /**
- * Writes numbered versions. The one atomic step is `link()` to the next number, which fails if that exists: there is no lock
- * file, so none can be stale. A writer that is killed leaves a temporary at most.
+ * Writes numbered versions. The one atomic step is `link()` to the next number, which fails if that exists: there is no
+ * lock file, so none can be stale. A writer that is killed leaves a temporary at most.
  */
 export class FileWriter {
   readonly #parts: FileWriterParts;
@@ -115,7 +115,8 @@ export class FileWriter {
     const temporary = join(this.#temporaries, entry.writeId);
     try {
       await this.#writeTemporary(temporary, encodeEntry(entry));
-      attempt.signal.throwIfAborted(); // no step after this one may be reached by a write that was reported as not applied
+      // Nothing below may be reached by a write whose caller was told that it was not applied.
+      attempt.signal.throwIfAborted();
       attempt.progress.applied = "unknown";
       await this.#parts.fs.link(temporary, path);
       return undefined;
@@ -143,16 +144,17 @@ export class FileWriter {
   }
 
   /**
-   * What became of a link. A writer that was paused may have filled a number that pruning had freed, so that its file lies
-   * below the highest and was never read; and an applied version may have been pruned, and its number filled by another.
-   * Pruning goes upwards: where a successor is missing, what it succeeded had gone before.
+   * What became of a link. A writer that was paused may have filled a number that pruning had freed, so that its file
+   * lies below the highest and was never read; and an applied version may have been pruned, and its number filled by
+   * another. Pruning goes upwards: where a successor is missing, what it succeeded had gone before.
    */
   async #check({ directory, entry, failure, number }: Linked): Promise<"written" | "lost" | "unknown"> {
     const { versions } = this.#parts;
     const head = await versions.head(directory, "header");
     if (head === undefined || head.number < number) return "unknown"; // refused, or somebody took the files away
     if (head.number === number) {
-      if (head.writeId === entry.writeId) return "written"; // also after EEXIST: a network file system lost the first reply
+      // Also after EEXIST: a network file system lost the first reply, and sent the link again.
+      if (head.writeId === entry.writeId) return "written";
       return failure === undefined ? "unknown" : "lost";
     }
     const path = join(directory, nameOf(number));

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
-import { StorageUnavailableError } from "../errors.ts";
+import { InvalidSettingsError, StorageUnavailableError } from "../errors.ts";
 import { withDeadline } from "../system/signals.ts";
 import { fileError } from "./file-errors.ts";
 import { fileSettings, fileUrlOptions, type FileStorageOptions, type ResolvedFileSettings } from "./file-settings.ts";
@@ -10,6 +10,8 @@ import { FileVersions } from "./file-versions.ts";
 import { watchFile } from "./file-watch.ts";
 import { FileWriter, type FileChange } from "./file-writer.ts";
 import { decodeKey, encodeKey } from "./keys.ts";
+import type { DriverOpenOptions } from "./storage-driver.ts";
+import type { StorageUrl } from "./storage-url.ts";
 import { VersionedLeaseStorage, type Attempt, type ListedKey } from "./versioned-lease-storage.ts";
 import type { Hint, Stored, Version, WriteOutcome } from "./versioned-storage.ts";
 
@@ -22,9 +24,9 @@ const littleSpaceBytes = 16 * 2 ** 20;
 const noValue = new Uint8Array(0);
 
 /**
- * Documents in a directory of this machine, safe against other processes and against SIGKILL at any instant: each version of
- * a key is a file `<directory>/<encoded key>/@/<number>`, made by `link()`, which fails if the number is taken. There are no
- * lock files. The newest `keep` versions stay as backups.
+ * Documents in a directory of this machine, safe against other processes and against SIGKILL at any instant: each
+ * version of a key is a file `<directory>/<encoded key>/@/<number>`, made by `link()`, which fails if the number is
+ * taken. There are no lock files. The newest `keep` versions stay as backups.
  *
  * An acknowledged write survives a power failure unless `fsync` is off. Network file systems are outside the promise.
  */
@@ -84,7 +86,7 @@ export class FileStorage extends VersionedLeaseStorage {
   }
 
   protected override createOnce(key: string, value: Uint8Array, attempt: Attempt): Promise<WriteOutcome> {
-    return this.#write("create", key, { kind: "value", value, expected: undefined }, attempt);
+    return this.#write({ operation: "create", key }, { kind: "value", value, expected: undefined }, attempt);
   }
 
   protected override replaceOnce(
@@ -92,11 +94,11 @@ export class FileStorage extends VersionedLeaseStorage {
     { value, expected }: { readonly value: Uint8Array; readonly expected: Version },
     attempt: Attempt,
   ): Promise<WriteOutcome> {
-    return this.#write("replace", key, { kind: "value", value, expected }, attempt);
+    return this.#write({ operation: "replace", key }, { kind: "value", value, expected }, attempt);
   }
 
   protected override removeOnce(key: string, expected: Version, attempt: Attempt): Promise<WriteOutcome> {
-    return this.#write("remove", key, { kind: "removal", value: noValue, expected }, attempt);
+    return this.#write({ operation: "remove", key }, { kind: "removal", value: noValue, expected }, attempt);
   }
 
   protected override async *listPages(prefix: string, signal: AbortSignal): AsyncGenerator<readonly ListedKey[]> {
@@ -142,13 +144,12 @@ export class FileStorage extends VersionedLeaseStorage {
   protected override async closeOnce(): Promise<void> {
     const { clock, timeoutMs } = this.#settings;
     const ended = Promise.allSettled(this.#writes);
-    // a step that hangs cannot be cut; if it ever ends, its write stops there, or is as safe as that of a killed process
+    // A step that hangs cannot be cut. If it ever ends, its write stops there, or goes on as it would have.
     await withDeadline({ clock, timeoutMs }, () => ended).catch(() => undefined);
   }
 
   async #write(
-    operation: string,
-    key: string,
+    { operation, key }: { readonly operation: string; readonly key: string },
     change: Omit<FileChange, "directory">,
     attempt: Attempt,
   ): Promise<WriteOutcome> {
@@ -183,9 +184,11 @@ export class FileStorage extends VersionedLeaseStorage {
   }
 }
 
-/** Opens `file:///srv/tenure` or `file:./state`, and sweeps it. Parameters: `keep`, `mode`, `fsync`, `current`, `pollMs`. */
-export async function open(url: string, options: Omit<FileStorageOptions, "directory"> = {}): Promise<FileStorage> {
-  const storage = new FileStorage({ ...options, ...fileUrlOptions(url) });
+/** Opens `file:///srv/tenure` or `file:./state` for the registry, and sweeps it. */
+export async function open(url: StorageUrl, { client, clock, random }: DriverOpenOptions): Promise<FileStorage> {
+  const options = fileUrlOptions(url);
+  if (client !== undefined) throw new InvalidSettingsError(["file: takes no client"], { operation: "open" });
+  const storage = new FileStorage({ ...options, clock, random });
   await storage.sweep().catch(() => undefined); // leftovers do no harm; a real trouble shows at the first call
   return storage;
 }
