@@ -20,7 +20,7 @@ export interface RecordSource {
 /** Above it a record is unreadable: nobody may be pushed so far towards the end of int32 that the terms run out. */
 export const maxReadableTerm: number = 2 ** 31 - 10 ** 6;
 
-const greatestSeconds = 2 ** 31 - 1;
+const greatestInt32 = 2 ** 31 - 1;
 
 /** What the renew time of a released lease is on the wire, so that readers which look at its age alone find it expired. */
 const releasedRenewTime = "1970-01-01T00:00:00.000000Z";
@@ -87,7 +87,7 @@ export function recordToLeaseData(
   return {
     holderIdentity: record.holderIdentity,
     renewTime: released ? releasedRenewTime : record.renewTime,
-    leaseTransitions: released ? record.leaderTransitions + 1 : record.leaderTransitions,
+    leaseTransitions: released ? Math.min(record.leaderTransitions + 1, greatestInt32) : record.leaderTransitions,
     ...(leaseDurationSeconds !== undefined && { leaseDurationSeconds }),
     ...(record.acquireTime !== "" && { acquireTime: record.acquireTime }),
     ...(record.strategy !== undefined && { strategy: record.strategy }),
@@ -114,8 +114,8 @@ function checkedTerm(value: unknown, source: RecordSource): number {
 function optionalSeconds(raw: object, problems: string[]): number | undefined {
   const value: unknown = Reflect.get(raw, "leaseDurationSeconds");
   if (value === undefined) return undefined;
-  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= greatestSeconds) return value;
-  problems.push(`leaseDurationSeconds is ${shown(value)}, not an integer from 1 to ${greatestSeconds}`);
+  if (typeof value === "number" && Number.isInteger(value) && value >= 1 && value <= greatestInt32) return value;
+  problems.push(`leaseDurationSeconds is ${shown(value)}, not an integer from 1 to ${greatestInt32}`);
   return undefined;
 }
 

@@ -9,8 +9,7 @@ export interface ObservedRecord {
 
 /** What became of a write; `term` only if the lock's server chose another one than was asked for. */
 export type LockOutcome =
-  | { readonly written: true; readonly version: Version; readonly term?: number }
-  | { readonly written: false };
+  { readonly written: true; readonly version: Version; readonly term?: number } | { readonly written: false };
 
 /** "Look again"; `observed` is attached where the lock has the record in hand, and counts as a read received at that instant. */
 export interface LockHint {

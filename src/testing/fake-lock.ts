@@ -77,7 +77,8 @@ export class FakeLock implements ResourceLock {
     this.identity = options.identity ?? `fake_${(options.random ?? systemRandom).uuid()}`;
     if (options.minWriteIntervalMs !== undefined) this.minWriteIntervalMs = options.minWriteIntervalMs;
     this.#watches = new FakeWatches(shared, options.watch === "records" ? () => this.#observed() : undefined);
-    if (options.watch === "bare" || options.watch === "records") this.watch = ({ signal }) => this.#watches.open(signal);
+    if (options.watch === "bare" || options.watch === "records")
+      this.watch = ({ signal }) => this.#watches.open(signal);
     if (options.record !== undefined) shared.put(options.record);
     else if (options.heldBy !== undefined) this.takeAway(options.heldBy);
   }
@@ -121,7 +122,8 @@ export class FakeLock implements ResourceLock {
   /** Frees the lease if another candidate holds it, so that this one may take it over at once. The term is kept. */
   grant(): void {
     const record = this.record;
-    if (record === undefined || record.holderIdentity === this.identity || record.holderIdentity === "") return this.hint();
+    if (record === undefined || record.holderIdentity === this.identity || record.holderIdentity === "")
+      return this.hint();
     const { preferredHolder: _preferredHolder, ...kept } = record;
     this.#shared.put({ ...kept, holderIdentity: "", leaseDurationSeconds: 1, renewTime: this.#now() });
   }
@@ -234,7 +236,9 @@ export class FakeLock implements ResourceLock {
   #overdue(operation: FakeOperation, cause: TimeoutError): Error {
     const details = { operation, storage: this.description, cause };
     const message = `cannot ${operation} ${this.description}: ${cause.message}`;
-    return operation === "get" ? new StorageUnavailableError(message, details) : new UnknownOutcomeError(message, details);
+    return operation === "get"
+      ? new StorageUnavailableError(message, details)
+      : new UnknownOutcomeError(message, details);
   }
 
   #observed(): ObservedRecord | undefined {

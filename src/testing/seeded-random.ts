@@ -30,7 +30,13 @@ export class SeededRandom implements Random {
     let hex = "";
     for (let word = 0; word < 4; word += 1) hex += this.#draw().toString(16).padStart(8, "0");
     const variant = ((parseInt(hex.charAt(16), 16) & 0x3) | 0x8).toString(16);
-    return [hex.slice(0, 8), hex.slice(8, 12), `4${hex.slice(13, 16)}`, variant + hex.slice(17, 20), hex.slice(20)].join("-");
+    return [
+      hex.slice(0, 8),
+      hex.slice(8, 12),
+      `4${hex.slice(13, 16)}`,
+      variant + hex.slice(17, 20),
+      hex.slice(20),
+    ].join("-");
   }
 
   /** An unsigned 32-bit integer. */

@@ -1,0 +1,163 @@
+import { errorCode, UnknownOutcomeError } from "../errors.ts";
+import type { CallOptions, Version } from "../storage/versioned-storage.ts";
+import { systemClock, type Clock } from "../system/clock.ts";
+import { CallBudget } from "./call-budget.ts";
+import type { LeaderElectionRecord } from "./leader-election-record.ts";
+import { mergedHints } from "./merged-hints.ts";
+import type { LockHint, LockOutcome, ObservedRecord, ResourceLock } from "./resource-lock.ts";
+
+/** The holder that a `MultiLock` shows while its two locks name different ones; nobody has this identity. */
+export const unknownHolder: string = "leaderelection.k8s.io/unknown";
+
+/** What a `MultiLock` takes beside its two locks. */
+export interface MultiLockOptions {
+  /** For the deadline that both requests of a call share; default: the real clock. */
+  readonly clock?: Clock;
+}
+
+/**
+ * Two locks as one: to lead means to hold both, so it excludes the candidates of either. It moves an election from one lock to
+ * another in three roll-outs: the old lock, both, the new lock.
+ *
+ * The identity is that of `primary`. A write goes to the primary, then to the secondary, which is created if it is absent. It
+ * is applied only if both are; if one of the two is, it throws `UnknownOutcomeError`.
+ *
+ * @see kubernetes/client-go tools/leaderelection/resourcelock/multilock.go
+ */
+export class MultiLock implements ResourceLock {
+  readonly identity: string;
+  /** Both descriptions. */
+  readonly description: string;
+  readonly minWriteIntervalMs?: number;
+  /** Present if both locks can watch: changes of the other one would go unnoticed. The hints are bare. */
+  readonly watch?: (options: { readonly signal: AbortSignal }) => AsyncIterable<LockHint>;
+  readonly #primary: ResourceLock;
+  readonly #secondary: ResourceLock;
+  readonly #clock: Clock;
+
+  constructor(primary: ResourceLock, secondary: ResourceLock, options: MultiLockOptions = {}) {
+    this.#primary = primary;
+    this.#secondary = secondary;
+    this.#clock = options.clock ?? systemClock;
+    this.identity = primary.identity;
+    this.description = `${primary.description} and ${secondary.description}`;
+    const minWriteIntervalMs = Math.max(primary.minWriteIntervalMs ?? 0, secondary.minWriteIntervalMs ?? 0);
+    if (minWriteIntervalMs > 0) this.minWriteIntervalMs = minWriteIntervalMs;
+    const watches = [primary.watch?.bind(primary), secondary.watch?.bind(secondary)].filter(
+      (watch) => watch !== undefined,
+    );
+    if (watches.length === 2) this.watch = ({ signal }) => mergedHints(watches, signal);
+  }
+
+  async get(options?: CallOptions): Promise<ObservedRecord | undefined> {
+    const budget = new CallBudget(this.#clock, options);
+    const first = await this.#primary.get(budget.next());
+    const second = await this.#secondary.get(budget.next());
+    if (first === undefined && second === undefined) return undefined;
+    return { record: this.#merged(first?.record, second?.record), version: joined(first?.version, second?.version) };
+  }
+
+  async create(record: LeaderElectionRecord, options?: CallOptions): Promise<LockOutcome> {
+    return this.#write(record, {}, new CallBudget(this.#clock, options));
+  }
+
+  async update(record: LeaderElectionRecord, expected: Version, options?: CallOptions): Promise<LockOutcome> {
+    const budget = new CallBudget(this.#clock, options);
+    const versions = split(expected);
+    return versions === undefined ? { written: false } : this.#write(record, versions, budget);
+  }
+
+  recordEvent(message: string): void {
+    this.#primary.recordEvent?.(message);
+  }
+
+  /** What both records together say; at least one of them is there. */
+  #merged(first: LeaderElectionRecord | undefined, second: LeaderElectionRecord | undefined): LeaderElectionRecord {
+    // Not yet held by anybody who knows both; half of my own creation is nobody's until both are there.
+    if (first !== undefined && second === undefined && first.holderIdentity !== this.identity) return first;
+    const leaderTransitions = Math.max(first?.leaderTransitions ?? 0, second?.leaderTransitions ?? 0);
+    const seconds = longer(first?.leaseDurationSeconds, second?.leaseDurationSeconds);
+    const duration = seconds === undefined ? {} : { leaseDurationSeconds: seconds };
+    if (first !== undefined && second !== undefined && first.holderIdentity === second.holderIdentity) {
+      // A renewal that reached one of the two is none. Times of one holder are text of equal length, and grow.
+      const older = second.renewTime < first.renewTime ? second : first;
+      return { ...older, ...duration, leaderTransitions };
+    }
+    return {
+      holderIdentity: unknownHolder,
+      ...duration,
+      acquireTime: "",
+      // No time, but what an observer waits for: it has to change with each change of either.
+      renewTime: JSON.stringify([pairOf(first), pairOf(second)]),
+      leaderTransitions,
+    };
+  }
+
+  async #write(record: LeaderElectionRecord, versions: Versions, budget: CallBudget): Promise<LockOutcome> {
+    const first = await put(this.#primary, record, versions.first, budget);
+    if (!first.written) return { written: false };
+    let second: LockOutcome;
+    try {
+      second = await put(this.#secondary, record, versions.second, budget);
+    } catch (error) {
+      budget.signal?.throwIfAborted();
+      throw this.#half(`its secondary failed (${errorCode(error) ?? "an error without a code"})`, error);
+    }
+    if (!second.written) throw this.#half("its secondary lost the race");
+    const term = longer(first.term, second.term);
+    return { written: true, version: joined(first.version, second.version), ...(term !== undefined && { term }) };
+  }
+
+  #half(why: string, cause?: unknown): UnknownOutcomeError {
+    return new UnknownOutcomeError(`cannot write ${this.description}: its primary was written, ${why}`, {
+      operation: "write",
+      storage: this.description,
+      ...(cause !== undefined && { cause }),
+    });
+  }
+}
+
+/** The versions that a write names; an absent one means that the record must be absent. */
+interface Versions {
+  readonly first?: Version;
+  readonly second?: Version;
+}
+
+function put(
+  lock: ResourceLock,
+  record: LeaderElectionRecord,
+  expected: Version | undefined,
+  budget: CallBudget,
+): Promise<LockOutcome> {
+  return expected === undefined ? lock.create(record, budget.next()) : lock.update(record, expected, budget.next());
+}
+
+function joined(first: Version | undefined, second: Version | undefined): Version {
+  return JSON.stringify([first ?? null, second ?? null]) as Version; // cast: the brand of a version of both
+}
+
+/** The reverse of `joined`; `undefined` for what is no version of ours, which no record can have. */
+function split(version: Version): Versions | undefined {
+  let parts: unknown;
+  try {
+    parts = JSON.parse(version);
+  } catch {
+    return undefined; // no version of ours: a lost race, like any other unknown version
+  }
+  if (!Array.isArray(parts) || parts.length !== 2) return undefined;
+  const [first, second] = parts as readonly unknown[]; // cast: an array holds unknown values
+  if (!isPart(first) || !isPart(second) || (first === null && second === null)) return undefined;
+  return { ...(first !== null && { first }), ...(second !== null && { second }) };
+}
+
+function isPart(part: unknown): part is Version | null {
+  return part === null || typeof part === "string";
+}
+
+function pairOf(record: LeaderElectionRecord | undefined): readonly string[] {
+  return record === undefined ? [] : [record.holderIdentity, record.renewTime];
+}
+
+function longer(first: number | undefined, second: number | undefined): number | undefined {
+  return first === undefined || second === undefined ? (first ?? second) : Math.max(first, second);
+}
