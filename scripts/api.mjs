@@ -2,7 +2,7 @@
 import { Extractor, ExtractorConfig } from "@microsoft/api-extractor";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { root, subpaths } from "./subpaths.mjs";
+import { root, subpaths } from "./subpaths.ts";
 
 const accept = !process.argv.includes("--check");
 const problems = [];
@@ -22,7 +22,7 @@ for (const [name, where] of forgotten) {
     `${where}: "${name}" is part of the API, but no subpath exports it; export it, or keep it out of signatures`,
   );
 }
-for (const stale of readdirSync(join(root, "api"), { recursive: true })) {
+for (const stale of readdirSync(join(root, "api"), { recursive: true, encoding: "utf8" })) {
   if (!stale.endsWith(".api.md") || reports.has(stale)) continue;
   if (accept) rmSync(join(root, "api", stale));
   else problems.push(`api/${stale}: its subpath is gone; run npm run api`);

@@ -1,16 +1,24 @@
 // Everything that a reviewer expects to be green, in one command. Every step runs, also after one has failed, so that
 // one run shows all there is to repair; the summary at the end names each step with its time.
 import { spawnSync } from "node:child_process";
-import { subpaths } from "./subpaths.mjs";
+import { subpaths } from "./subpaths.ts";
 
 const steps = [
-  ["format", "prettier --check --log-level warn .", "npm run fix"],
-  ["lint", "oxlint --type-aware --deny-warnings src test examples bench scripts", "npm run fix, then by hand"],
-  ["types", "tsc -p tsconfig.all.json", ""],
-  ["test", "npm test --silent", ""],
-  ["api", "node scripts/api.mjs --check", "npm run api, and review the difference"],
-  ["publint", "publint --strict", ""],
-  ["attw", () => `attw --pack . --profile esm-only --include-entrypoints ${drivers()}`, ""],
+  { name: "format", commandOf: () => "prettier --check --log-level warn .", repair: "npm run fix" },
+  {
+    name: "lint",
+    commandOf: () => "oxlint --type-aware --deny-warnings src test examples bench scripts",
+    repair: "npm run fix, then by hand",
+  },
+  { name: "types", commandOf: () => "tsc -p tsconfig.all.json", repair: "" },
+  { name: "test", commandOf: () => "npm test --silent", repair: "" },
+  { name: "api", commandOf: () => "node scripts/api.mjs --check", repair: "npm run api, and review the difference" },
+  { name: "publint", commandOf: () => "publint --strict", repair: "" },
+  {
+    name: "attw",
+    commandOf: () => `attw --pack . --profile esm-only --include-entrypoints ${drivers()}`,
+    repair: "",
+  },
 ];
 
 /** attw skips wildcards. Asked only after the build. */
@@ -20,8 +28,8 @@ function drivers() {
 }
 
 const rows = [];
-for (const [name, step, repair] of steps) {
-  const command = typeof step === "string" ? step : step();
+for (const { name, commandOf, repair } of steps) {
+  const command = commandOf();
   console.log(`\n# ${name}: ${command}`);
   const startedMs = performance.now();
   const { status } = spawnSync(command, { shell: true, stdio: "inherit" });
