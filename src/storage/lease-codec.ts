@@ -10,7 +10,7 @@ export const releasedRenewTime: string = "1970-01-01T00:00:00.000000Z";
 const maxInt32 = 2 ** 31 - 1;
 /** JSON that is nested deeper can be parsed, but not written back: the encoder would run out of stack. */
 const maxDepth = 64;
-const knownFields = new Set<string>([
+const knownFields: ReadonlySet<string> = new Set([
   "holderIdentity",
   "renewTime",
   "leaseTransitions",
@@ -30,8 +30,7 @@ export interface DecodedLease {
 
 /**
  * Reads the stored JSON of a lease. Fields that it does not know are kept; an optional field out of range counts as
- * absent
- * and is named in `problems`.
+ * absent and is named in `problems`.
  *
  * @throws {CorruptDataError} if this is no lease: then it is held by nobody known, and nobody may take it over.
  */
@@ -84,8 +83,7 @@ export function encodeLease(data: LeaseData, details: ErrorDetails = {}): Uint8A
 
 /**
  * The released form of `replaced`, the lease that the release replaces: no holder, a renewal time long ago, duration 1
- * and
- * one transition more, because a Go successor takes over with the number that it finds.
+ * and one transition more, because a Go successor takes over with the number that it finds.
  */
 export function releasedLease(replaced: LeaseData): LeaseData {
   return {

@@ -19,7 +19,7 @@ export interface WriteProgress {
 
 /** One call to a storage: what it is, and what ends it. */
 export interface StorageCall {
-  /** `"read"`, `"replace"`, …; for messages. */
+  /** `"read"`, `"replace"`, …; for messages: "cannot read". */
   readonly operation: string;
   /** The description of the storage. */
   readonly storage: string;

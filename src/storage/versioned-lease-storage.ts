@@ -163,7 +163,7 @@ export abstract class VersionedLeaseStorage implements VersionedStorage, LeaseSt
     const sentMs = this.clock.monotonicMs();
     const latency = (): number => this.clock.monotonicMs() - sentMs;
     try {
-      const reasons = await this.#call({ operation: "health", writes: false }, options, (attempt) =>
+      const reasons = await this.#call({ operation: "check", writes: false }, options, (attempt) =>
         this.healthOnce(attempt),
       );
       return { status: reasons.length === 0 ? "healthy" : "degraded", reasons, latencyMs: latency() };
