@@ -114,8 +114,10 @@ function cycles(tree: Tree): readonly string[] {
 
 /** The files of `src/storage` that the registry names. */
 export function driversOf(tree: Tree): readonly string[] {
-  const imports = importsOf("src/storage/registry.ts", tree.get("src/storage/registry.ts") ?? "");
-  return imports.flatMap(({ target, lazy }) => (lazy && target !== undefined ? [target] : []));
+  const lines = (tree.get("src/storage/registry.ts") ?? "").matchAll(
+    /[\w+-]+"?: \(\) => import\("\.\/([\w-]+\.ts)"\)/g,
+  );
+  return [...lines].map(([, file]) => `src/storage/${file}`);
 }
 
 function driversThatImportDrivers(tree: Tree): readonly string[] {

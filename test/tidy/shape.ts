@@ -75,17 +75,19 @@ function unsafeTypes(path: string, text: string): readonly string[] {
 
 function mutableState(path: string, text: string): readonly string[] {
   const problems: string[] = [];
-  const { source } = parse(path, text);
+  const parsed = parse(path, text);
+  const { source } = parsed;
   for (const node of source.statements.filter(ts.isVariableStatement)) {
     if ((node.declarationList.flags & ts.NodeFlags.Const) === 0 && !hasModifier(node, ts.SyntaxKind.DeclareKeyword)) {
       problems.push(`${at(node)}: a module-level variable; keep it in an object that somebody creates`);
     }
     for (const { type, initializer } of node.declarationList.declarations) {
-      if (initializer === undefined || !isContainer(initializer) || /\b[Rr]eadonly/.test(type?.getText() ?? ""))
-        continue;
-      problems.push(
-        `${at(node)}: a module-level container that can change; annotate it Readonly…, or keep it in an object`,
-      );
+      if (initializer === undefined || /\b[Rr]eadonly/.test(type?.getText() ?? "")) continue;
+      if (isContainer(initializer)) {
+        problems.push(`${at(node)}: a module-level container that can change; annotate it Readonly…, or move it`);
+      } else if (ts.isNewExpression(initializer) && !isHarmless(initializer) && !hasComment(parsed, node)) {
+        problems.push(`${at(node)}: a module-level object; let somebody create it, or say why a process has it once`);
+      }
     }
   }
   walk(source, (node) => {
@@ -101,6 +103,11 @@ function isContainer(node: ts.Expression): boolean {
   if (ts.isArrayLiteralExpression(node)) return true;
   if (ts.isObjectLiteralExpression(node)) return node.properties.length === 0;
   return ts.isNewExpression(node) && /^(Weak)?(Map|Set)$|Array$/.test(node.expression.getText());
+}
+
+/** Objects of the language that nobody can change, or that hold nothing between calls. */
+function isHarmless(node: ts.NewExpression): boolean {
+  return /^(TextEncoder|TextDecoder|RegExp|URL|Intl\.\w+)$/.test(node.expression.getText());
 }
 
 function silentCatches(path: string, text: string): readonly string[] {
@@ -186,8 +193,13 @@ export const shape: readonly Rule[] = [
       { "src/lock/a.ts": "const known = new Map<string, number>();" },
       { "src/lock/a.ts": "export const seen: string[] = [];" },
       { "src/lock/a.ts": "export class A { static count = 0; }" },
+      { "src/lock/a.ts": "const registry = new Registry();" },
     ],
-    accepted: [{ "src/lock/a.ts": 'const known: ReadonlySet<string> = new Set(["a"]);\nconst b = { c: 1 };' }],
+    accepted: [
+      { "src/lock/a.ts": 'const known: ReadonlySet<string> = new Set(["a"]);\nconst b = { c: 1 };' },
+      { "src/lock/a.ts": "// once for each process, since …\nconst registry = new Registry();" },
+      { "src/lock/a.ts": "const encoder = new TextEncoder();" },
+    ],
   },
   {
     name: "no error is dropped in silence",
