@@ -110,7 +110,7 @@ export class FileWriter {
     }
   }
 
-  /** Writes the temporary, links it to `path`, and unlinks it. Returns why the link failed, if it did. */
+  /** Writes a temporary, links it to `path`, syncs that and unlinks the temporary. Returns why the link failed. */
   async #place(entry: FileEntry, path: string, attempt: FileAttempt): Promise<Error | undefined> {
     const temporary = join(this.#temporaries, entry.writeId);
     try {
@@ -118,20 +118,25 @@ export class FileWriter {
       // Nothing below may be reached by a write whose caller was told that it was not applied.
       attempt.signal.throwIfAborted();
       attempt.progress.applied = "unknown";
-      await this.#parts.fs.link(temporary, path);
-      return undefined;
-    } catch (error) {
-      if (attempt.progress.applied === "no") throw error;
-      return error instanceof Error ? error : new Error("the link failed", { cause: error });
+      const failure = await this.#link(temporary, path);
+      if (failure === undefined) await this.#syncDirectory(dirname(path));
+      return failure;
     } finally {
       await this.#parts.fs.unlink(temporary).catch(() => {}); // swept at a later open()
     }
   }
 
+  async #link(existing: string, path: string): Promise<Error | undefined> {
+    try {
+      await this.#parts.fs.link(existing, path);
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error : new Error("the link failed", { cause: error });
+    }
+  }
+
   async #settle(linked: Linked, attempt: FileAttempt): Promise<WriteOutcome> {
     const { directory, entry, failure, number } = linked;
-    // Synced before it is acknowledged, and before anything is pruned.
-    if (failure === undefined) await this.#syncDirectory(directory);
     const verdict = await this.#check(linked);
     if (verdict === "written") {
       if (failure !== undefined) await this.#syncDirectory(directory);
