@@ -75,7 +75,7 @@ function hear(message, name) {
 // alone.
 function mustBeDocumented(path, line) {
   const lines = readFileSync(path, "utf8").split("\n").slice(0, line);
-  if (/^\s+readonly (clock|random|logger)\?:/.test(lines.at(-1))) return false; // the same part everywhere
+  if (/^\s+readonly (clock|random|logger)\??:/.test(lines.at(-1))) return false; // the same part everywhere
   const declared = lines.findLast((text) => /^\S/.test(text) && !text.startsWith("}")) ?? "";
   return declared === lines.at(-1) || /\b\w+(Options|Callbacks)\b/.test(declared.split(/[{=]/)[0]);
 }

@@ -1,7 +1,9 @@
 // Runs what was built on the oldest Node that `engines` names: node scripts/floor.mjs <that node>
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { root, subpaths } from "./subpaths.ts";
 
 const [, , floor] = process.argv;
@@ -32,4 +34,33 @@ for (const { subpath } of subpaths()) {
     console.log(Object.keys(imported).length);`,
   );
   console.log(`floor: ${specifier} gives ${names} names to import and to require`);
+}
+
+// One term on each storage: taken, held, fenced, given back.
+const folder = mkdtempSync(join(tmpdir(), "tenure-floor-"));
+try {
+  for (const url of ["memory:", pathToFileURL(folder).href]) {
+    const said = run(
+      "--no-warnings",
+      "--input-type=module",
+      "--eval",
+      `import { LeaderElector, StorageLock } from "tenure";
+      import { openStorage } from "tenure/storage";
+      const storage = await openStorage(${JSON.stringify(url)});
+      const lock = new StorageLock({ storage, namespace: "floor", name: "billing" });
+      const elector = new LeaderElector({ lock });
+      const leadership = await elector.acquire();
+      const token = await leadership.guard(async (term) => term);
+      const held = leadership.isHeld();
+      await leadership[Symbol.asyncDispose]();
+      const { record } = await lock.get();
+      await storage.close();
+      console.log(JSON.stringify({ held, token, heldAfter: leadership.isHeld(), holder: record.holderIdentity }));`,
+    );
+    const expected = JSON.stringify({ held: true, token: 1, heldAfter: false, holder: "" });
+    console.log(`floor: a term on ${url.split(":")[0]}: ${said}`);
+    if (said !== expected) throw new Error(`expected ${expected}`);
+  }
+} finally {
+  rmSync(folder, { recursive: true, force: true });
 }
