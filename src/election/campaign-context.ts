@@ -1,0 +1,17 @@
+import type { ElectionClocks } from "./election-clocks.ts";
+import type { ElectionState } from "./election-state.ts";
+import type { Emit } from "./events.ts";
+import type { FoldParts } from "./pacing.ts";
+import type { ElectorParts, ErrorPlace } from "./settings.ts";
+
+/** What the pieces of one campaign share. */
+export interface CampaignContext extends FoldParts {
+  readonly state: ElectionState;
+  readonly parts: ElectorParts;
+  readonly clocks: ElectionClocks;
+  readonly emit: Emit;
+  /** Tells a trouble that is swallowed: to `onError`, the event and the log. */
+  trouble(error: unknown, where: ErrorPlace): void;
+  /** Something was folded into the state: decide, act, repeat. */
+  turn(): void;
+}

@@ -1,0 +1,291 @@
+import { CorruptDataError, appliedOf, errorCode } from "../errors.ts";
+import type { LeaderElectionRecord } from "../lock/leader-election-record.ts";
+import { maxReadableTerm } from "../lock/record-codec.ts";
+import type { LockOutcome, ObservedRecord } from "../lock/resource-lock.ts";
+import type { CallOptions, Version } from "../storage/versioned-storage.ts";
+import { microTime } from "../system/micro-time.ts";
+import type { CampaignContext } from "./campaign-context.ts";
+import type { AttemptName } from "./events.ts";
+import { LockCalls, type Call, type CallEnd } from "./lock-calls.ts";
+import { readFailed, receiveAbsence, receiveRecord, receiveUnreadable } from "./observation.ts";
+import { confirmWrite, lostRace, refused, unknownOutcome } from "./outcomes.ts";
+import { pauseAfterFailure, spendHintToken } from "./pacing.ts";
+import { heldPair, type SentWrite } from "./sent-table.ts";
+
+/** What an acquisition or renewal says besides who and when. */
+interface RecordPlan {
+  readonly kind: SentWrite["kind"];
+  readonly op: AttemptName;
+  readonly term: number;
+  /** The record that is replaced, and its version; nothing for a creation. */
+  readonly replaced: { readonly record: LeaderElectionRecord; readonly version: Version } | undefined;
+}
+
+/** Sends what was decided, and folds what comes back. No decision is taken in here. */
+export class LockTraffic {
+  readonly #context: CampaignContext;
+  readonly #calls: LockCalls;
+  #read: Call | undefined;
+  #lastWriteUs = 0;
+
+  constructor(context: CampaignContext) {
+    this.#context = context;
+    this.#calls = new LockCalls(context.parts.clock);
+  }
+
+  abandonAll(): void {
+    this.#calls.abandonAll();
+  }
+
+  read(): void {
+    const { state, clocks, parts } = this.#context;
+    this.#read?.abandon(); // a newer read supersedes it: what was sent before an event cannot judge it
+    const nowMs = clocks.observerMs();
+    if (state.hintPending) spendHintToken(state, nowMs);
+    state.hintPending = false;
+    state.seq += 1;
+    const seq = state.seq;
+    state.reading = { seq, sentMs: nowMs };
+    state.lastReadSentMs = nowMs;
+    const call = (options: CallOptions): Promise<ObservedRecord | undefined> => parts.lock.get(options);
+    this.#read = this.#calls.start(this.#timeoutMs(), call, (end) => {
+      if (state.reading?.seq !== seq) return; // abandoned: its late answer tells nothing
+      state.reading = undefined;
+      this.#foldRead(end, seq);
+      this.#context.turn();
+    });
+  }
+
+  #foldRead(end: CallEnd<ObservedRecord | undefined>, readSeq: number): void {
+    const { state, clocks, emit } = this.#context;
+    const now = clocks.readings();
+    const receipt = { now, readSeq };
+    if (end.ok) {
+      this.#measure(end.ms);
+      emit("attempt", { op: "read", result: "read" });
+      if (end.value === undefined) receiveAbsence(state, receipt, this.#context);
+      else receiveRecord(state, end.value, receipt, this.#context);
+    } else if (errorCode(end.error) === "CORRUPT_DATA") {
+      emit("attempt", { op: "read", result: "read" });
+      receiveUnreadable(state, end.error, receipt, this.#context);
+    } else {
+      readFailed(state, now, this.#context, retryAfterOf(end.error));
+      this.#failed("read", "failed", end.error);
+    }
+  }
+
+  /** A hint that carried the record counts as a read received now. */
+  foldHint(observed: ObservedRecord | undefined): void {
+    const { state, clocks } = this.#context;
+    if (observed === undefined) {
+      state.hintPending = true;
+      return;
+    }
+    receiveRecord(state, observed, { now: clocks.readings(), readSeq: undefined }, this.#context);
+  }
+
+  /** Asks the floor first, where there is one: a re-created record must not start below what a fenced resource accepted. */
+  create(term: number): void {
+    const { state, parts, settings } = this.#context;
+    const { termFloor } = parts;
+    if (termFloor === undefined || state.floor === "known") {
+      state.floor = "unasked";
+      return this.#acquire({ kind: "acquire", op: "create", term, replaced: undefined });
+    }
+    state.floor = "asking";
+    this.#calls.start(settings.attemptTimeoutMs, () => termFloor(), (end) => this.#foldFloor(end));
+  }
+
+  #foldFloor(end: CallEnd<number>): void {
+    const { state, clocks, trouble, turn } = this.#context;
+    if (state.floor !== "asking") return;
+    const usable = end.ok && Number.isInteger(end.value) && end.value >= 0 && end.value <= maxReadableTerm;
+    if (usable) {
+      state.floorTerm = Math.max(state.floorTerm, end.value);
+      state.floor = "known";
+    } else {
+      state.floor = "unasked";
+      const pauseMs = this.#context.settings.retryPeriodMs * (1 + 1.2 * this.#context.random.next());
+      state.acquirePauseUntilMs = clocks.observerMs() + pauseMs;
+      const error = end.ok ? new RangeError(`termFloor told ${String(end.value)}: not a term`) : end.error;
+      trouble(error, "termFloor");
+    }
+    turn();
+  }
+
+  takeOver(term: number): void {
+    const { seen } = this.#context.state;
+    if (seen.kind !== "record") return; // decide never asks for it
+    this.#acquire({ kind: "acquire", op: "takeOver", term, replaced: seen });
+  }
+
+  renew(term: number): void {
+    const { state } = this.#context;
+    const { confirmed } = state.sent;
+    if (confirmed === undefined || state.term === undefined) return; // decide never asks for it
+    const write = this.#send({ kind: "renew", op: "renew", term, replaced: confirmed });
+    if (state.term.challenged) state.term.lastEarlyRenewMs = write.sentAtMs;
+  }
+
+  #acquire(plan: RecordPlan): void {
+    this.#context.clocks.rebase(); // a jump after this send is told apart from one before it
+    this.#context.state.acquiring = this.#send(plan);
+  }
+
+  #send(plan: RecordPlan): SentWrite {
+    const { state, clocks, parts } = this.#context;
+    const renewTime = this.#nextRenewTime();
+    const record = this.#recordOf(plan, renewTime);
+    state.seq += 1;
+    const { observerMs, leaderMs } = clocks.readings(); // before the send: our term must end before others may start
+    const write: SentWrite = {
+      ...{ kind: plan.kind, pair: heldPair(record), record, sentAtMs: leaderMs, sentSeq: state.seq },
+      ...{ expected: plan.replaced?.version, status: "underWay", endedSeq: 0 },
+    };
+    state.sent.add(write);
+    state.lastWriteMs = observerMs;
+    const { lock } = parts;
+    const expected = plan.replaced?.version;
+    const call = (options: CallOptions): Promise<LockOutcome> =>
+      expected === undefined ? lock.create(record, options) : lock.update(record, expected, options);
+    this.#calls.start(this.#timeoutMs(), call, (end) => {
+      this.#foldWrite(write, plan.op, end);
+      this.#context.turn();
+    });
+    return write;
+  }
+
+  #recordOf({ kind, term, replaced }: RecordPlan, renewTime: string): LeaderElectionRecord {
+    const { settings } = this.#context;
+    const renews = kind === "renew";
+    const strategy = replaced?.record.strategy;
+    const preferredHolder = renews ? replaced?.record.preferredHolder : undefined; // each acquisition clears it
+    return {
+      holderIdentity: settings.identity,
+      leaseDurationSeconds: Math.ceil(settings.leaseDurationMs / 1000), // up: others wait longer, never shorter
+      acquireTime: renews && replaced !== undefined ? replaced.record.acquireTime : renewTime,
+      renewTime,
+      leaderTransitions: term,
+      ...(strategy !== undefined && { strategy }),
+      ...(preferredHolder !== undefined && { preferredHolder }),
+    };
+  }
+
+  #foldWrite(write: SentWrite, op: AttemptName, end: CallEnd<LockOutcome>): void {
+    const { state, clocks, emit } = this.#context;
+    const now = clocks.readings();
+    if (!end.ok) {
+      const unproven = appliedOf(end.error) === "unknown";
+      if (unproven) unknownOutcome(state, write, now, this.#context);
+      else refused(state, write, now, this.#context, retryAfterOf(end.error));
+      if (unproven) emit("outcomeUnknown", { op });
+      return this.#failed(op, unproven ? "unknown" : "failed", end.error);
+    }
+    this.#measure(end.ms);
+    const { value: outcome } = end;
+    if (isWritten(outcome)) {
+      const record = { ...write.record, leaderTransitions: outcome.term ?? write.record.leaderTransitions };
+      confirmWrite(state, write, { record, version: outcome.version }, now, this.#context);
+      emit("attempt", { op, result: "written" });
+    } else if (isLost(outcome)) {
+      lostRace(state, write, this.#context);
+      emit("attempt", { op, result: "lost" });
+      emit("lostRace", { op });
+    } else {
+      unknownOutcome(state, write, now, this.#context);
+      this.#failed(op, "unknown", new TypeError("the lock answered a write with neither a version nor a refusal"));
+    }
+  }
+
+  /** One try of the release that the state describes. */
+  release(): void {
+    const { state, parts, settings, clocks } = this.#context;
+    const { release } = state;
+    if (release === undefined) return; // decide never asks for it
+    const { target } = release;
+    const renewTime = this.#nextRenewTime();
+    const { strategy } = target.record;
+    const record: LeaderElectionRecord = {
+      ...{ holderIdentity: "", leaseDurationSeconds: 1, acquireTime: renewTime, renewTime },
+      leaderTransitions: target.record.leaderTransitions, // of the record that it replaces, never of an older one
+      ...(strategy !== undefined && { strategy }),
+      ...(release.to !== undefined && { preferredHolder: release.to }),
+    };
+    release.step = "sent";
+    state.lastWriteMs = clocks.observerMs();
+    const timeoutMs = Math.min(settings.attemptTimeoutMs, release.untilMs - state.lastWriteMs);
+    const call = (options: CallOptions): Promise<LockOutcome> => parts.lock.update(record, target.version, options);
+    this.#calls.start(timeoutMs, call, (end) => {
+      if (state.release !== release || release.step === "done") return;
+      this.#foldRelease(end);
+      this.#context.turn();
+    });
+  }
+
+  #foldRelease(end: CallEnd<LockOutcome>): void {
+    const { state, clocks, emit, settings } = this.#context;
+    const { release } = state;
+    if (release === undefined) return;
+    const now = clocks.readings();
+    state.seq += 1;
+    release.sinceSeq = state.seq;
+    if (end.ok && isWritten(end.value)) {
+      release.step = "done";
+      release.applied = true;
+      return emit("attempt", { op: "release", result: "written" });
+    }
+    release.step = "read";
+    if (end.ok && isLost(end.value)) {
+      emit("lostRace", { op: "release" });
+      return emit("attempt", { op: "release", result: "lost" });
+    }
+    const error = end.ok ? new TypeError("the lock answered a release with neither a version nor a refusal") : end.error;
+    const unproven = appliedOf(error) === "unknown";
+    if (!unproven) {
+      release.step = "write";
+      const pauseMs = Math.max(pauseAfterFailure(state, now, settings), retryAfterOf(error));
+      release.notBeforeMs = now.observerMs + pauseMs;
+    }
+    this.#failed("release", unproven ? "unknown" : "failed", error);
+  }
+
+  #failed(op: AttemptName, result: "unknown" | "failed", error: unknown): void {
+    const { emit, trouble } = this.#context;
+    emit("attempt", { op, result });
+    emit("attemptFailed", { op, error });
+    trouble(error, op === "read" || op === "release" ? op : "write");
+  }
+
+  /** The deadline of a call; a leader's calls also end with its validity. */
+  #timeoutMs(): number {
+    const { state, settings, clocks } = this.#context;
+    const remainingMs = state.term === undefined ? Infinity : state.term.validUntilMs - clocks.leaderMs();
+    return Math.max(1, Math.min(settings.attemptTimeoutMs, remainingMs));
+  }
+
+  /** Strictly growing, also when the wall clock steps back: so a (holder, renewTime) pair names one write. */
+  #nextRenewTime(): string {
+    this.#lastWriteUs = Math.max(Math.floor(this.#context.clocks.wallMs() * 1000), this.#lastWriteUs + 1);
+    return microTime(this.#lastWriteUs);
+  }
+
+  #measure(ms: number): void {
+    const { state } = this.#context;
+    state.rttMs = state.rttMs === 0 ? ms : 0.8 * state.rttMs + 0.2 * ms;
+  }
+}
+
+function isWritten(outcome: unknown): outcome is { written: true; version: Version; term?: number } {
+  if (typeof outcome !== "object" || outcome === null) return false;
+  return Reflect.get(outcome, "written") === true && typeof Reflect.get(outcome, "version") === "string";
+}
+
+function isLost(outcome: unknown): boolean {
+  return typeof outcome === "object" && outcome !== null && Reflect.get(outcome, "written") === false;
+}
+
+function retryAfterOf(error: unknown): number {
+  if (error instanceof CorruptDataError || typeof error !== "object" || error === null) return 0;
+  const asked: unknown = Reflect.get(error, "retryAfterMs");
+  return typeof asked === "number" && Number.isFinite(asked) && asked > 0 ? asked : 0;
+}

@@ -1,0 +1,49 @@
+import type { Random } from "../system/random.ts";
+import type { ElectionState, Readings } from "./election-state.ts";
+import type { ResolvedSettings } from "./settings.ts";
+
+/** What folding an event needs besides the state. */
+export interface FoldParts {
+  readonly settings: ResolvedSettings;
+  readonly random: Random;
+}
+
+/** The wait before a record that was not renewed may be replaced: never the challenger's duration alone. */
+export function waitMs(storedMs: number | undefined, settings: ResolvedSettings): number {
+  return Math.max(storedMs ?? 0, settings.leaseDurationMs) + settings.holderGraceMs;
+}
+
+/** The pause of a candidate: a retry period and up to 1.2 more, so that candidates spread. */
+export function drawRetryPause({ settings, random }: FoldParts): number {
+  return settings.retryPeriodMs * (1 + 1.2 * random.next());
+}
+
+/** After a failed renewal: a third of what remains, at most a retry period, at least an eighth of one. */
+export function pauseAfterFailure(state: ElectionState, now: Readings, settings: ResolvedSettings): number {
+  const remainingMs = Math.max(0, (state.term?.validUntilMs ?? now.leaderMs) - now.leaderMs);
+  const leastMs = Math.max(settings.retryPeriodMs / 8, settings.minWriteIntervalMs);
+  return Math.max(leastMs, Math.min(settings.retryPeriodMs, remainingMs / 3));
+}
+
+/** Honours what a storage asked for, up to a minute. */
+export function beQuiet(state: ElectionState, now: Readings, retryAfterMs: number): void {
+  const untilMs = now.observerMs + Math.min(retryAfterMs, 60_000);
+  if (retryAfterMs > 0) state.quietUntilMs = Math.max(state.quietUntilMs, untilMs);
+}
+
+/** Hint reads come in bursts of 10, then 2 a second. */
+export const hintBurst = 10;
+const hintsPerMs = 2 / 1000;
+
+/** When the next read that a hint asked for is allowed. */
+export function hintReadAtMs(state: ElectionState, nowMs: number): number {
+  const tokens = state.hintTokens + (nowMs - state.hintTokensAtMs) * hintsPerMs;
+  return tokens >= 1 ? nowMs : nowMs + (1 - tokens) / hintsPerMs;
+}
+
+/** Takes one token for a hint read. */
+export function spendHintToken(state: ElectionState, nowMs: number): void {
+  const tokens = Math.min(hintBurst, state.hintTokens + (nowMs - state.hintTokensAtMs) * hintsPerMs);
+  state.hintTokens = tokens - 1;
+  state.hintTokensAtMs = nowMs;
+}

@@ -1,0 +1,158 @@
+import { LeadershipLostError, errorCode } from "../errors.ts";
+import type { ElectionClocks } from "./election-clocks.ts";
+import type { GuardOptions, Leadership, StopReason } from "./leadership.ts";
+
+/** What a term tells the loop that runs it. */
+export interface TermHooks {
+  /** A check found the term over, or the clocks suspect: the loop must look, but not inside the caller's check. */
+  wake(): void;
+  /** A guarded step has begun or ended. */
+  stepsChanged(running: number): void;
+  guardRefused(): void;
+  /** A guarded resource has accepted a larger term. */
+  fenced(acceptedTerm: number): void;
+  /** `Symbol.asyncDispose`: the holder is done with the term. */
+  dispose(): Promise<void>;
+}
+
+/**
+ * One term, as its work sees it. Validity is computed at every look, never stored: the first who looks ends an expired term
+ * and aborts its signals before it answers; the loop's timer is only the second line. After a stalled event loop, other
+ * callbacks run before an overdue timer does.
+ */
+export class TermLeadership implements Leadership {
+  readonly term: number;
+  readonly identity: string;
+  readonly #clocks: ElectionClocks;
+  readonly #hooks: TermHooks;
+  readonly #work = new AbortController();
+  readonly #steps = new AbortController();
+  #validUntilMs: number;
+  #closed: StopReason | undefined;
+  #running = 0;
+  #settled: PromiseWithResolve | undefined;
+
+  constructor(term: number, identity: string, validUntilMs: number, clocks: ElectionClocks, hooks: TermHooks) {
+    this.term = term;
+    this.identity = identity;
+    this.#validUntilMs = validUntilMs;
+    this.#clocks = clocks;
+    this.#hooks = hooks;
+  }
+
+  get signal(): AbortSignal {
+    return this.#work.signal;
+  }
+
+  get closed(): boolean {
+    return this.#closed !== undefined;
+  }
+
+  isHeld(): boolean {
+    if (this.#closed !== undefined) return false;
+    if (this.#clocks.leaderMs() >= this.#validUntilMs) {
+      this.close("expired"); // this line errs towards nobody leading: an answer under way may still have confirmed the term
+      this.#hooks.wake();
+      return false;
+    }
+    if (!this.#clocks.suspect) return true;
+    this.#hooks.wake();
+    return false;
+  }
+
+  assertHeld(): void {
+    if (!this.isHeld()) throw this.#lost("refused");
+  }
+
+  remainingMs(): number {
+    if (this.#closed !== undefined || !this.isHeld()) return 0;
+    return Math.max(0, this.#validUntilMs - this.#clocks.leaderMs());
+  }
+
+  async guard<T>(step: (term: number, signal: AbortSignal) => Promise<T>, options: GuardOptions = {}): Promise<T> {
+    await this.#whileSuspect();
+    if (!this.isHeld() || this.remainingMs() < (options.needMs ?? 0)) {
+      this.#hooks.guardRefused();
+      throw this.#lost("refused");
+    }
+    this.#count(1);
+    try {
+      const value = await step(this.term, this.#steps.signal);
+      await this.#whileSuspect();
+      if (!this.isHeld()) throw this.#lost("outlasted", value);
+      return value;
+    } catch (error) {
+      if (errorCode(error) === "STALE_TERM") this.#hooks.fenced(acceptedTermOf(error));
+      throw error;
+    } finally {
+      this.#count(-1);
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#hooks.dispose();
+  }
+
+  /** A renewal was confirmed. Validity never shrinks. */
+  extend(validUntilMs: number): void {
+    this.#validUntilMs = Math.max(this.#validUntilMs, validUntilMs);
+  }
+
+  /** The clocks are trusted again: steps that wait may go on. */
+  settle(): void {
+    this.#settled?.resolve();
+    this.#settled = undefined;
+  }
+
+  /** A voluntary end begins: the work is asked to stop, running steps may finish. */
+  drain(reason: StopReason): void {
+    if (!this.#work.signal.aborted) this.#work.abort(this.#lost("refused", undefined, reason));
+  }
+
+  /** The term is over, once and for all. The first reason stays. */
+  close(reason: StopReason): void {
+    if (this.#closed !== undefined) return;
+    this.#closed = reason;
+    const lost = this.#lost("refused");
+    if (!this.#work.signal.aborted) this.#work.abort(lost);
+    this.#steps.abort(lost);
+    this.settle();
+  }
+
+  /** While the clocks are suspect, a step waits for the renewal that settles it. */
+  async #whileSuspect(): Promise<void> {
+    while (this.#closed === undefined && !this.isHeld() && this.#clocks.suspect) {
+      this.#settled ??= promiseWithResolve();
+      await this.#settled.promise;
+    }
+  }
+
+  #count(change: 1 | -1): void {
+    this.#running += change;
+    this.#hooks.stepsChanged(this.#running);
+  }
+
+  #lost(phase: "refused" | "outlasted", value?: unknown, reason = this.#closed ?? "expired"): LeadershipLostError {
+    const what = phase === "refused" ? "refused a step" : "a step outlasted the term";
+    const details = { reason, phase, operation: "guard", ...(phase === "outlasted" && { value }) };
+    return new LeadershipLostError(`term ${this.term} is over (${reason}): ${what}`, details);
+  }
+}
+
+interface PromiseWithResolve {
+  readonly promise: Promise<void>;
+  readonly resolve: () => void;
+}
+
+function promiseWithResolve(): PromiseWithResolve {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}
+
+function acceptedTermOf(error: unknown): number {
+  const accepted: unknown = typeof error === "object" && error !== null ? Reflect.get(error, "acceptedTerm") : undefined;
+  return typeof accepted === "number" && Number.isSafeInteger(accepted) ? accepted : 0;
+}
