@@ -9,7 +9,10 @@ import { leaseStorage, type StorageConnection } from "./wrapped-lease-storage.ts
 
 /** How a storage is opened. */
 export interface OpenOptions {
-  /** The technology's client (for `memory:` a `MemoryData`), where the driver is not to make its own. Never closed by us. */
+  /**
+   * The technology's client (for `memory:` a `MemoryData`), where the driver is not to make its own. Never closed by
+   * us.
+   */
   readonly client?: unknown;
   /** Whether the place has to prove first that it enforces conditions; default what the URL says, else `"auto"`. */
   readonly probe?: "auto" | "always" | "never";
@@ -98,7 +101,8 @@ async function distrust({ driver, url, storage, parts }: Opened, options: OpenOp
   const report = await probeStorage(connect, { clock, random, quick: probe === "auto" });
   if (report.verdict === "safe") return undefined;
   const steps = report.steps.filter(({ verdict }) => verdict === report.verdict);
-  const message = `${storage.description} is ${report.verdict}: ${steps.map(({ id, detail }) => `${id} ${detail}`).join("; ")}`;
+  const found = steps.map(({ id, detail }) => `${id} ${detail}`).join("; ");
+  const message = `${storage.description} is ${report.verdict}: ${found}`;
   if (report.verdict === "unsafe" && options.allowUnsafe !== true) {
     throw new UnsafeStorageError(message, { operation: "probe", storage: storage.description, report });
   }

@@ -10,8 +10,9 @@ import { printable } from "../system/logger.ts";
 import { linkSignals, TimeoutError, withDeadline } from "../system/signals.ts";
 
 /**
- * What the driver knows of a write that is under way. It starts as `"unknown"`; a driver that can stop before it sends says
- * `"no"` first, and `"unknown"` in the step that sends. With `"no"` nothing may be sent once the attempt's signal has fallen.
+ * What the driver knows of a write that is under way. It starts as `"unknown"`; a driver that can stop before it sends
+ * says `"no"` first, and `"unknown"` in the step that sends. With `"no"` nothing may be sent once the attempt's signal
+ * has fallen.
  */
 export interface WriteProgress {
   applied: "no" | "unknown";
@@ -24,7 +25,10 @@ export interface StorageCall {
   /** The description of the storage. */
   readonly storage: string;
   readonly key?: string | undefined;
-  /** Whether the call changes something: then its own deadline leaves an unknown outcome behind, unless `progress` says "no". */
+  /**
+   * Whether the call changes something: then its own deadline leaves an unknown outcome behind, unless `progress`
+   * says "no".
+   */
   readonly writes: boolean;
   readonly progress?: WriteProgress | undefined;
   readonly clock: Clock;

@@ -73,7 +73,7 @@ export class StorageUrl {
     if (problems.length > 0) {
       throw new InvalidSettingsError([...problems, `allowed are: ${Object.keys(all).sort().join(", ")}`]);
     }
-    const typed = values as ParameterValues<T & typeof commonParameters>; // cast: each was parsed by its row of the table
+    const typed = values as ParameterValues<T & typeof commonParameters>; // cast: each was parsed by its row
     this.#probe = (typed as ParameterValues<typeof commonParameters>).probe; // cast: a part of it, for the compiler
     return typed;
   }

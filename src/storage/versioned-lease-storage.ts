@@ -36,7 +36,10 @@ export interface Attempt {
   readonly timeoutMs: number;
   /** Only where `capabilities.expiry` is true. */
   readonly expiresInMs?: number;
-  /** For a write: say here how far it has come, so that a deadline before anything was sent proves that nothing happened. */
+  /**
+   * For a write: say here how far it has come, so that a deadline before anything was sent proves that nothing
+   * happened.
+   */
   readonly progress: WriteProgress;
 }
 
