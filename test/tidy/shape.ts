@@ -81,9 +81,9 @@ function mutableState(path: string, text: string): readonly string[] {
     if ((node.declarationList.flags & ts.NodeFlags.Const) === 0 && !hasModifier(node, ts.SyntaxKind.DeclareKeyword)) {
       problems.push(`${at(node)}: a module-level variable; keep it in an object that somebody creates`);
     }
-    for (const { type, initializer } of node.declarationList.declarations) {
+    for (const { name, type, initializer } of node.declarationList.declarations) {
       if (initializer === undefined || /\b[Rr]eadonly/.test(type?.getText() ?? "")) continue;
-      if (isContainer(initializer)) {
+      if (isContainer(initializer) && !isNeverChanged(name.getText(), initializer, text)) {
         problems.push(`${at(node)}: a module-level container that can change; annotate it Readonly…, or move it`);
       } else if (ts.isNewExpression(initializer) && !isHarmless(initializer) && !hasComment(parsed, node)) {
         problems.push(`${at(node)}: a module-level object; let somebody create it, or say why a process has it once`);
@@ -102,12 +102,22 @@ function mutableState(path: string, text: string): readonly string[] {
 function isContainer(node: ts.Expression): boolean {
   if (ts.isArrayLiteralExpression(node)) return true;
   if (ts.isObjectLiteralExpression(node)) return node.properties.length === 0;
-  return ts.isNewExpression(node) && /^(Weak)?(Map|Set)$|Array$/.test(node.expression.getText());
+  return ts.isNewExpression(node) && /^(Map|Set)$|Array$/.test(node.expression.getText());
+}
+
+/** A list that nothing in its file changes, or an array without elements. */
+function isNeverChanged(name: string, node: ts.Expression, text: string): boolean {
+  if (ts.isNewExpression(node)) return node.getText() === "new Uint8Array(0)";
+  const changes = new RegExp(
+    `\\b${name}(\\.(push|pop|shift|unshift|splice|sort|reverse|fill)\\(|\\[[^\\]]*\\] [^=]?=[^=])`,
+  );
+  return ts.isArrayLiteralExpression(node) && node.elements.length > 0 && !changes.test(text);
 }
 
 /** Objects of the language that nobody can change, or that hold nothing between calls. */
 function isHarmless(node: ts.NewExpression): boolean {
-  return /^(TextEncoder|TextDecoder|RegExp|URL|Intl\.\w+)$/.test(node.expression.getText());
+  const isEmpty = node.getText() === "new Uint8Array(0)";
+  return isEmpty || /^(TextEncoder|TextDecoder|RegExp|URL|Intl\.\w+)$/.test(node.expression.getText());
 }
 
 function silentCatches(path: string, text: string): readonly string[] {
@@ -194,11 +204,13 @@ export const shape: readonly Rule[] = [
       { "src/lock/a.ts": "export const seen: string[] = [];" },
       { "src/lock/a.ts": "export class A { static count = 0; }" },
       { "src/lock/a.ts": "const registry = new Registry();" },
+      { "src/lock/a.ts": "const ownerOf = new WeakMap();" },
+      { "src/lock/a.ts": "const words = ['a'];\nexport const add = () => words.push('b');" },
     ],
     accepted: [
       { "src/lock/a.ts": 'const known: ReadonlySet<string> = new Set(["a"]);\nconst b = { c: 1 };' },
       { "src/lock/a.ts": "// once for each process, since …\nconst registry = new Registry();" },
-      { "src/lock/a.ts": "const encoder = new TextEncoder();" },
+      { "src/lock/a.ts": "const encoder = new TextEncoder();\nconst words = ['a'];" },
     ],
   },
   {

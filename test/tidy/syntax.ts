@@ -51,10 +51,12 @@ export function at(node: ts.Node): string {
   return `${node.getSourceFile().fileName}:${lineOf(node) + 1}`;
 }
 
-/** Whether a comment stands on a line of the node, or on a line of its own right above it. */
+/** Whether a comment stands on a line of the node, on its own line right above, or first in the block that it opens. */
 export function hasComment({ commented, lines }: Parsed, node: ts.Node): boolean {
   const first = lineOf(node);
   for (let line = first; line <= lastLineOf(node); line += 1) if (commented.has(line)) return true;
+  const last = lastLineOf(node);
+  if (lines[last]?.endsWith("{") && /^\s*\/\//.test(lines[last + 1] ?? "")) return true;
   return commented.has(first - 1) && /^\s*(\/\/|\*|\/\*)/.test(lines[first - 1] ?? "");
 }
 
