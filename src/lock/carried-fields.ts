@@ -3,8 +3,8 @@ type Fields = Readonly<Record<string, unknown>>;
 const maxVersions = 8;
 
 /**
- * The fields of others that were read with the last few versions, so that a write carries them on. It decides nothing: what
- * is not in here is read again.
+ * The fields of others that were read with the last few versions, so that a write carries them on. It decides nothing:
+ * what is not in here is read again.
  */
 export class CarriedFields {
   readonly #byVersion = new Map<string, Fields | undefined>();

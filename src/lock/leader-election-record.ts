@@ -10,7 +10,10 @@ export interface LeaderElectionRecord {
   readonly leaseDurationSeconds?: number;
   /** When the term began, by the holder's wall clock, for people: text with six fractional digits, or `""`. */
   readonly acquireTime: string;
-  /** When it was last written, by the holder's wall clock: text with six fractional digits, or `""`. Never compared with a clock. */
+  /**
+   * When it was last written, by the holder's wall clock: text with six fractional digits, or `""`. Never compared with
+   * a clock.
+   */
   readonly renewTime: string;
   /** The term: an int32 that grows with every acquisition. */
   readonly leaderTransitions: number;

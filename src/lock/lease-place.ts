@@ -8,8 +8,8 @@ export function leasePlace(namespace: string, name: string): string {
 }
 
 /**
- * Why `text` cannot be the namespace or the name of a lease, `[]` if it can: it has to be one segment of a key. The storage
- * checks the whole key again; here the mistake is found before anything is sent.
+ * Why `text` cannot be the namespace or the name of a lease, `[]` if it can: it has to be one segment of a key. The
+ * storage checks the whole key again; here the mistake is found before anything is sent.
  */
 export function segmentProblems(option: string, text: unknown): string[] {
   if (typeof text !== "string") return [`${option} must be text, not ${typeof text}`];

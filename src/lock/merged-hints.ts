@@ -4,8 +4,8 @@ import type { LockHint } from "./resource-lock.ts";
 type Watch = (options: { readonly signal: AbortSignal }) => AsyncIterable<LockHint>;
 
 /**
- * The hints of several watches as one, without what they carry. When one of them ends, all do: half a watch would look live
- * and miss changes. An error of one ends it with that error.
+ * The hints of several watches as one, without what they carry. When one of them ends, all do: half a watch would look
+ * live and miss changes. An error of one ends it with that error.
  */
 export async function* mergedHints(
   watches: readonly Watch[],

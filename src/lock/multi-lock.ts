@@ -16,11 +16,11 @@ export interface MultiLockOptions {
 }
 
 /**
- * Two locks as one: to lead means to hold both, so it excludes the candidates of either. It moves an election from one lock to
- * another in three roll-outs: the old lock, both, the new lock.
+ * Two locks as one: to lead means to hold both, so it excludes the candidates of either. It moves an election from one
+ * lock to another in three roll-outs: the old lock, both, the new lock.
  *
- * The identity is that of `primary`. A write goes to the primary, then to the secondary, which is created if it is absent. It
- * is applied only if both are; if one of the two is, it throws `UnknownOutcomeError`.
+ * The identity is that of `primary`. A write goes to the primary, then to the secondary, which is created if it is
+ * absent. It is applied only if both are; if one of the two is, it throws `UnknownOutcomeError`.
  *
  * @see kubernetes/client-go tools/leaderelection/resourcelock/multilock.go
  */
@@ -94,11 +94,11 @@ export class MultiLock implements ResourceLock {
   }
 
   async #write(record: LeaderElectionRecord, versions: Versions, budget: CallBudget): Promise<LockOutcome> {
-    const first = await put(this.#primary, record, versions.first, budget);
+    const first = await put(this.#primary, { record, expected: versions.first }, budget.next());
     if (!first.written) return { written: false };
     let second: LockOutcome;
     try {
-      second = await put(this.#secondary, record, versions.second, budget);
+      second = await put(this.#secondary, { record, expected: versions.second }, budget.next());
     } catch (error) {
       budget.signal?.throwIfAborted();
       throw this.#half(`its secondary failed (${errorCode(error) ?? "an error without a code"})`, error);
@@ -123,13 +123,13 @@ interface Versions {
   readonly second?: Version;
 }
 
+/** Writes one of both: creates it where the version says that it was absent. */
 function put(
   lock: ResourceLock,
-  record: LeaderElectionRecord,
-  expected: Version | undefined,
-  budget: CallBudget,
+  { record, expected }: { readonly record: LeaderElectionRecord; readonly expected: Version | undefined },
+  options: CallOptions,
 ): Promise<LockOutcome> {
-  return expected === undefined ? lock.create(record, budget.next()) : lock.update(record, expected, budget.next());
+  return expected === undefined ? lock.create(record, options) : lock.update(record, expected, options);
 }
 
 function joined(first: Version | undefined, second: Version | undefined): Version {

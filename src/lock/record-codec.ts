@@ -22,12 +22,14 @@ export const maxReadableTerm: number = 2 ** 31 - 10 ** 6;
 
 const greatestInt32 = 2 ** 31 - 1;
 
-/** What the renew time of a released lease is on the wire, so that readers which look at its age alone find it expired. */
+/**
+ * What the renew time of a released lease is on the wire, so that readers which look at its age alone find it expired.
+ */
 const releasedRenewTime = "1970-01-01T00:00:00.000000Z";
 
 /**
- * Checks a record that anybody may have written, and copies its known fields. A holder or a time that is `null` or absent
- * reads as `""`. An optional field out of range counts as absent and never means "expired".
+ * Checks a record that anybody may have written, and copies its known fields. A holder or a time that is `null` or
+ * absent reads as `""`. An optional field out of range counts as absent and never means "expired".
  *
  * @throws {CorruptDataError} if it is no record: a wrong type, or a term that is no int32 or above `maxReadableTerm`.
  */
@@ -75,8 +77,8 @@ export function leaseDataToRecord(data: unknown, source: RecordSource): CheckedR
 }
 
 /**
- * What is stored for a record. A holder `""` is a release: it is written so that old and new readers in Go find an expired
- * lease, and with one transition more, since a successor in Go reuses the number that it finds.
+ * What is stored for a record. A holder `""` is a release: it is written so that old and new readers in Go find an
+ * expired lease, and with one transition more, since a successor in Go reuses the number that it finds.
  */
 export function recordToLeaseData(
   record: LeaderElectionRecord,

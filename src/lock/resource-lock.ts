@@ -11,7 +11,10 @@ export interface ObservedRecord {
 export type LockOutcome =
   { readonly written: true; readonly version: Version; readonly term?: number } | { readonly written: false };
 
-/** "Look again"; `observed` is attached where the lock has the record in hand, and counts as a read received at that instant. */
+/**
+ * "Look again"; `observed` is attached where the lock has the record in hand, and counts as a read received at that
+ * instant.
+ */
 export interface LockHint {
   readonly observed?: ObservedRecord;
 }
@@ -20,8 +23,8 @@ export interface LockHint {
  * One lease, one candidate: client-go's interface, with the version passed instead of remembered.
  *
  * A write returns `written: true`, returns `written: false` (lost the race, nothing changed), or throws; what it throws
- * counts as unknown unless it says `applied: "no"`. An implementation makes one attempt, never repeats a conditional write,
- * and ends at its deadline and at its signal.
+ * counts as unknown unless it says `applied: "no"`. An implementation makes one attempt, never repeats a conditional
+ * write, and ends at its deadline and at its signal.
  */
 export interface ResourceLock {
   /** Unique per instance: `<label>_<uuid>`. No two electors may ever share one. */
@@ -30,7 +33,10 @@ export interface ResourceLock {
   readonly description: string;
   /** The least time between two writes in milliseconds; the elector's settings and pauses respect it. */
   readonly minWriteIntervalMs?: number;
-  /** The record and its version, or `undefined` if there is none. @throws {CorruptDataError} if what is there cannot be read. */
+  /**
+   * The record and its version, or `undefined` if there is none. @throws {CorruptDataError} if what is there cannot be
+   * read.
+   */
   get(options?: CallOptions): Promise<ObservedRecord | undefined>;
   /** Writes exactly if there is no record. */
   create(record: LeaderElectionRecord, options?: CallOptions): Promise<LockOutcome>;

@@ -27,7 +27,9 @@ export interface StorageLockOptions {
   readonly random?: Random;
   /** For the deadlines of calls; default: the real clock. */
   readonly clock?: Clock;
-  /** Hears, once per version, which optional fields of a stored lease were out of range, and the events of the elector. */
+  /**
+   * Hears, once per version, which optional fields of a stored lease were out of range, and the events of the elector.
+   */
   readonly logger?: Logger;
 }
 
@@ -142,8 +144,8 @@ export class StorageLock implements ResourceLock {
   }
 
   /**
-   * Storages keep the deadline themselves, and know more when it passes; this one is for those written by hand that do not.
-   * It falls later, so that it never hides their answer.
+   * Storages keep the deadline themselves, and know more when it passes; this one is for those written by hand that do
+   * not. It falls later, so that it never hides their answer.
    */
   #inTime<T>(budget: CallBudget, call: (options: CallOptions) => Promise<T>): Promise<T> {
     const { signal, leftMs } = budget;

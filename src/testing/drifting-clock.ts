@@ -1,10 +1,10 @@
 import type { Clock } from "../system/clock.ts";
 
-/** How a `DriftingClock` differs from its base. */
+/** How a `DriftingClock` differs from its reference. */
 export interface DriftingClockOptions {
-  /** Milliseconds of this clock for each millisecond of the base; default 1, greater than 0. */
+  /** Milliseconds of this clock for each millisecond of the reference; default 1, greater than 0. */
   readonly rate?: number;
-  /** How far it is ahead of its base at the start, all three readings; default 0. */
+  /** How far it is ahead of its reference at the start, all three readings; default 0. */
   readonly offsetMs?: number;
 }
 
@@ -14,49 +14,49 @@ interface Timer {
   cancel: () => void;
 }
 
-/** One reading of the base, and what this clock showed then. */
+/** One reading of the reference, and what this clock showed then. */
 interface Anchor {
-  readonly baseMs: number;
+  readonly referenceMs: number;
   readonly ownMs: number;
 }
 
 /**
- * A clock of another host: it runs at its own rate over a base clock, which several of them may share. `setRate` changes the
- * rate from now on; timers that are set move along.
+ * A clock of another host: it runs at its own rate over a reference clock, which several of them may share. `setRate`
+ * changes the rate from now on; timers that are set move along.
  */
 export class DriftingClock implements Clock {
-  readonly #base: Clock;
+  readonly #reference: Clock;
   #rate: number;
   #monotonic: Anchor;
   #boot: Anchor;
   #wallOffsetMs: number;
   readonly #timers = new Set<Timer>();
 
-  constructor(base: Clock, options: DriftingClockOptions = {}) {
-    this.#base = base;
+  constructor(reference: Clock, options: DriftingClockOptions = {}) {
+    this.#reference = reference;
     this.#rate = checkedRate(options.rate ?? 1);
     this.#wallOffsetMs = options.offsetMs ?? 0;
-    this.#monotonic = { baseMs: base.monotonicMs(), ownMs: base.monotonicMs() + this.#wallOffsetMs };
-    this.#boot = { baseMs: base.bootMs(), ownMs: base.bootMs() + this.#wallOffsetMs };
+    this.#monotonic = { referenceMs: reference.monotonicMs(), ownMs: reference.monotonicMs() + this.#wallOffsetMs };
+    this.#boot = { referenceMs: reference.bootMs(), ownMs: reference.bootMs() + this.#wallOffsetMs };
   }
 
-  /** Milliseconds of this clock for each millisecond of the base. */
+  /** Milliseconds of this clock for each millisecond of the reference. */
   get rate(): number {
     return this.#rate;
   }
 
   monotonicMs(): number {
-    return reading(this.#monotonic, this.#base.monotonicMs(), this.#rate);
+    return reading(this.#monotonic, this.#reference.monotonicMs(), this.#rate);
   }
 
   bootMs(): number {
-    return reading(this.#boot, this.#base.bootMs(), this.#rate);
+    return reading(this.#boot, this.#reference.bootMs(), this.#rate);
   }
 
-  /** Drifts as far as `bootMs` has, and follows the steps of the base's wall clock. */
+  /** Drifts as far as `bootMs` has, and follows the steps of the reference's wall clock. */
   wallMs(): number {
-    const driftMs = this.bootMs() - this.#boot.ownMs - (this.#base.bootMs() - this.#boot.baseMs);
-    return Math.floor(this.#base.wallMs() + this.#wallOffsetMs + driftMs);
+    const driftMs = this.bootMs() - this.#boot.ownMs - (this.#reference.bootMs() - this.#boot.referenceMs);
+    return Math.floor(this.#reference.wallMs() + this.#wallOffsetMs + driftMs);
   }
 
   setTimer(untilMs: number, run: () => void): () => void {
@@ -72,10 +72,10 @@ export class DriftingClock implements Clock {
   /** Changes the rate from now on; no reading jumps. */
   setRate(rate: number): void {
     checkedRate(rate);
-    const driftMs = this.bootMs() - this.#boot.ownMs - (this.#base.bootMs() - this.#boot.baseMs);
+    const driftMs = this.bootMs() - this.#boot.ownMs - (this.#reference.bootMs() - this.#boot.referenceMs);
     this.#wallOffsetMs += driftMs;
-    this.#monotonic = { baseMs: this.#base.monotonicMs(), ownMs: this.monotonicMs() };
-    this.#boot = { baseMs: this.#base.bootMs(), ownMs: this.bootMs() };
+    this.#monotonic = { referenceMs: this.#reference.monotonicMs(), ownMs: this.monotonicMs() };
+    this.#boot = { referenceMs: this.#reference.bootMs(), ownMs: this.bootMs() };
     this.#rate = rate;
     for (const timer of this.#timers) {
       timer.cancel();
@@ -89,21 +89,21 @@ export class DriftingClock implements Clock {
   }
 
   #arm(timer: Timer): void {
-    const { baseMs, ownMs } = this.#monotonic;
-    let untilMs = baseMs + (timer.untilMs - ownMs) / this.#rate;
+    const { referenceMs, ownMs } = this.#monotonic;
+    let untilMs = referenceMs + (timer.untilMs - ownMs) / this.#rate;
     // Rounding may fall short by the last bit; a timer must never fire before this clock shows its time.
     while (Number.isFinite(untilMs) && reading(this.#monotonic, untilMs, this.#rate) < timer.untilMs) {
       untilMs += Math.max(1e-6, Math.abs(untilMs) * Number.EPSILON);
     }
-    timer.cancel = this.#base.setTimer(untilMs, () => {
+    timer.cancel = this.#reference.setTimer(untilMs, () => {
       this.#timers.delete(timer);
       timer.run();
     });
   }
 }
 
-function reading(anchor: Anchor, baseMs: number, rate: number): number {
-  return anchor.ownMs + (baseMs - anchor.baseMs) * rate;
+function reading(anchor: Anchor, referenceMs: number, rate: number): number {
+  return anchor.ownMs + (referenceMs - anchor.referenceMs) * rate;
 }
 
 function checkedRate(rate: number): number {

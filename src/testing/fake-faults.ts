@@ -29,8 +29,8 @@ interface PlannedFault {
 }
 
 /**
- * The troubles that lie ahead. Those with a number of `times` come first, in the order in which they were planned; of the
- * others, which last until `clear`, the latest counts.
+ * The troubles that lie ahead. Those with a number of `times` come first, in the order in which they were planned; of
+ * the others, which last until `clear`, the latest counts.
  */
 export class FakeFaults {
   #counted: PlannedFault[] = [];

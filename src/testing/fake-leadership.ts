@@ -15,7 +15,10 @@ export interface FakeLeadershipOptions {
 export interface FakeLeadership extends Leadership {
   /** A voluntary end begins: `signal` aborts, the term is still held, running steps may finish. */
   drain(reason?: StopReason): void;
-  /** The term is over: `isHeld()` is false and both signals abort, `signal` and that of a running step. Default reason: `expired`. */
+  /**
+   * The term is over: `isHeld()` is false and both signals abort, `signal` and that of a running step. Default reason:
+   * `expired`.
+   */
   end(reason?: StopReason): void;
 }
 

@@ -21,7 +21,10 @@ export interface FakeLockOptions {
   readonly heldBy?: string;
   /** What is competed for; default: a new one. `forCandidate()` passes it on. */
   readonly shared?: FakeRecord;
-  /** Whether there is a `watch`, and whether its hints carry what they saw; default `"none"`, so that every look is a `get`. */
+  /**
+   * Whether there is a `watch`, and whether its hints carry what they saw; default `"none"`, so that every look is a
+   * `get`.
+   */
   readonly watch?: "none" | "bare" | "records";
   readonly minWriteIntervalMs?: number;
   /** For deadlines and delays; give the elector the same one. */
@@ -43,8 +46,9 @@ export interface FakeCall {
 }
 
 /**
- * A `ResourceLock` over a record in memory, for tests of one's own callbacks and of electors. It keeps a log of its calls, and
- * a test decides who holds the lease and what goes wrong. `forCandidate()` gives another candidate a lock over the same record.
+ * A `ResourceLock` over a record in memory, for tests of one's own callbacks and of electors. It keeps a log of its
+ * calls, and a test decides who holds the lease and what goes wrong. `forCandidate()` gives another candidate a lock
+ * over the same record.
  *
  * ```ts
  * const lock = new FakeLock({ heldBy: "somebody" });
@@ -178,7 +182,10 @@ export class FakeLock implements ResourceLock {
     this.fail(error, { on: "write", times: 1, ...options, applied: true });
   }
 
-  /** Requests arrive, and answers come back, that much later; by default all of them until `heal()`. No abort recalls a request. */
+  /**
+   * Requests arrive, and answers come back, that much later; by default all of them until `heal()`. No abort recalls a
+   * request.
+   */
   delay(ms: { readonly requestMs?: number; readonly answerMs?: number }, options: FaultOptions = {}): void {
     this.#faults.plan({ kind: "delay", requestMs: ms.requestMs ?? 0, answerMs: ms.answerMs ?? 0 }, options);
   }
@@ -226,7 +233,8 @@ export class FakeLock implements ResourceLock {
       if (fault.answerMs > 0) await sleep(this.#clock, fault.answerMs);
       return answer;
     }
-    if (fault.kind === "loseRace") return { written: false } as T; // cast: it is planned for writes, whose T is LockOutcome
+    // cast: it is planned for writes, whose T is LockOutcome
+    if (fault.kind === "loseRace") return { written: false } as T;
     if (fault.kind === "stale") return fault.observed as T; // cast: it is planned for reads only
     if (fault.applied) act();
     if (fault.kind === "fail") throw fault.error;

@@ -50,7 +50,10 @@ export interface LockCase {
   run(context: LockSuiteContext): Promise<void>;
 }
 
-/** What every `ResourceLock` promises, as cases over two candidates; hand it to `runSuite`, with a harness for your own lock. */
+/**
+ * What every `ResourceLock` promises, as cases over two candidates; hand it to `runSuite`, with a harness for your own
+ * lock.
+ */
 export const lockSuite: readonly LockCase[] = [
   {
     id: "LL1",

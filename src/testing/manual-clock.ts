@@ -22,8 +22,8 @@ interface Timer {
 const newYear2026Ms = 1_767_225_600_000;
 
 /**
- * Time that stands until a test moves it. Timers fire inside `advance` only, in the order of their times (of equal times, in
- * the order in which they were set), and between two of them every promise reaction that is ready has run.
+ * Time that stands until a test moves it. Timers fire inside `advance` only, in the order of their times (of equal
+ * times, in the order in which they were set), and between two of them every promise reaction that is ready has run.
  *
  * ```ts
  * const clock = new ManualClock();
@@ -81,8 +81,8 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Moves all three clocks by `ms` (default 0), fires what comes due, and resolves when nothing more happens at that time. A
-   * timer that throws rejects it.
+   * Moves all three clocks by `ms` (default 0), fires what comes due, and resolves when nothing more happens at that
+   * time. A timer that throws rejects it.
    */
   async advance(ms = 0): Promise<void> {
     if (!(ms >= 0)) throw new RangeError(`advance: ${ms} must be at least 0`);
@@ -96,8 +96,8 @@ export class ManualClock implements Clock {
   }
 
   /**
-   * Advances from timer to timer until `condition` holds, and resolves with the milliseconds that took; rejects if it does not
-   * hold within `withinMs` (default ten minutes).
+   * Advances from timer to timer until `condition` holds, and resolves with the milliseconds that took; rejects if it
+   * does not hold within `withinMs` (default ten minutes).
    */
   async advanceUntil(condition: () => boolean, withinMs = 600_000): Promise<number> {
     const startMs = this.#monotonicMs;
@@ -148,7 +148,8 @@ export class ManualClock implements Clock {
   #next(): Timer | undefined {
     let next: Timer | undefined;
     for (const timer of this.#timers) {
-      if (next === undefined || timer.untilMs < next.untilMs) next = timer; // equal times: the list is in sequence order
+      // equal times: the list is in sequence order
+      if (next === undefined || timer.untilMs < next.untilMs) next = timer;
     }
     return next;
   }

@@ -1,8 +1,8 @@
 import type { Random } from "../system/random.ts";
 
 /**
- * Chance from a seed: the same seed gives the same draws, so a run can be repeated. The generator is sfc32 (PractRand); never
- * use it for secrets.
+ * Chance from a seed: the same seed gives the same draws, so a run can be repeated. The generator is sfc32 (PractRand);
+ * never use it for secrets.
  *
  * Two candidates need two seeds: with the same one they would draw the same identity.
  */

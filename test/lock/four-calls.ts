@@ -1,7 +1,9 @@
 import { AlreadyExistsError, ConditionalUpdateFailedError, NotFoundError } from "../../src/errors.ts";
 import type { LeaseData, LeaseObject, LeaseStorage } from "../../src/storage/lease-storage.ts";
 
-/** What somebody may write by hand for a technology of their own: four calls, no watch, no deadlines, no capabilities. */
+/**
+ * What somebody may write by hand for a technology of their own: four calls, no watch, no deadlines, no capabilities.
+ */
 export class FourCalls implements LeaseStorage {
   readonly leases = new Map<string, LeaseObject>();
   #writes = 0;

@@ -1,6 +1,6 @@
 // Goal: a MultiLock holds a lease only if it holds both, so it excludes the candidates of either lock.
 // Method: the published lock suite over two fake locks, then half-written states and races, made one at a time.
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { StorageUnavailableError, UnknownOutcomeError } from "../../src/errors.ts";
 import type { LeaderElectionRecord } from "../../src/lock/leader-election-record.ts";
 import { mergedHints } from "../../src/lock/merged-hints.ts";
@@ -9,18 +9,23 @@ import type { LockHint, LockOutcome, ResourceLock } from "../../src/lock/resourc
 import { StorageLock } from "../../src/lock/storage-lock.ts";
 import { MemoryStorage } from "../../src/storage/memory.ts";
 import type { Version } from "../../src/storage/versioned-storage.ts";
-import { FakeLock, ManualClock, type FakeLockOptions, type LockSuiteContext } from "../../src/testing/index.ts";
-import { runLockSuite } from "./lock-cases.ts";
+import {
+  FakeLock,
+  ManualClock,
+  runLockSuite,
+  type FakeLockOptions,
+  type LockSuiteContext,
+} from "../../src/testing/index.ts";
 
-function harness(): Required<LockSuiteContext> {
+function leases(): LockSuiteContext {
   const clock = new ManualClock();
-  const leases = [new FakeLock({ clock, watch: "records" }), new FakeLock({ clock, watch: "records" })] as const;
+  const places = [new FakeLock({ clock, watch: "records" }), new FakeLock({ clock, watch: "records" })] as const;
   const parts = new Map<ResourceLock, readonly [FakeLock, FakeLock]>();
   const partsOf = (lock: ResourceLock): readonly [FakeLock, FakeLock] => parts.get(lock) ?? expect.unreachable();
   return {
     description: "fake/lock and fake/lock",
     connect() {
-      const pair = [leases[0].forCandidate(), leases[1].forCandidate()] as const;
+      const pair = [places[0].forCandidate(), places[1].forCandidate()] as const;
       const lock = new MultiLock(...pair, { clock });
       parts.set(lock, pair);
       return lock;
@@ -36,7 +41,7 @@ function harness(): Required<LockSuiteContext> {
   };
 }
 
-runLockSuite("MultiLock over two fake locks", harness);
+describe("over two fake locks", () => runLockSuite(test, { open: leases }));
 
 const me = "me_1";
 const record = (holderIdentity: string, second = 0, leaderTransitions = 1): LeaderElectionRecord => ({

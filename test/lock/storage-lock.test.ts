@@ -1,6 +1,7 @@
-// Goal: a StorageLock turns any LeaseStorage, also one of four calls written by hand, into a ResourceLock with three outcomes.
-// Method: the published lock suite over several storages, and a stubborn storage whose requests are counted, for each error path.
-import { expect, test } from "vitest";
+// Goal: a StorageLock turns any LeaseStorage, also one of four calls written by hand, into a ResourceLock with three
+// outcomes. Method: the published lock suite over several storages, and a stubborn storage whose requests are counted,
+// for each error path.
+import { describe, expect, test } from "vitest";
 import {
   AccessDeniedError,
   CorruptDataError,
@@ -15,15 +16,14 @@ import type { LeaseData, LeaseObject, LeaseStorage } from "../../src/storage/lea
 import { MemoryData, MemoryStorage } from "../../src/storage/memory.ts";
 import type { Version } from "../../src/storage/versioned-storage.ts";
 import type { Logger } from "../../src/system/logger.ts";
-import { ManualClock, SeededRandom, type LockSuiteContext } from "../../src/testing/index.ts";
+import { ManualClock, runLockSuite, SeededRandom, type LockSuiteContext } from "../../src/testing/index.ts";
 import { DisturbedStorage } from "./disturbed-storage.ts";
 import { FourCalls } from "./four-calls.ts";
-import { runLockSuite } from "./lock-cases.ts";
 
 const key = "leases/default/billing";
 const place = { namespace: "default", name: "billing" };
 
-function harness(connectStorage: () => LeaseStorage): Required<LockSuiteContext> {
+function lease(connectStorage: () => LeaseStorage): LockSuiteContext {
   const clock = new ManualClock();
   const connections = new Map<ResourceLock, DisturbedStorage>();
   const disturb = (lock: ResourceLock, what: "loseAnswer" | "refuse" | "hang"): void => {
@@ -48,12 +48,35 @@ function harness(connectStorage: () => LeaseStorage): Required<LockSuiteContext>
   };
 }
 
-runLockSuite("StorageLock over MemoryStorage", () => {
-  const data = new MemoryData();
-  return harness(() => new MemoryStorage({ data }));
+describe("over MemoryStorage", () => {
+  runLockSuite(test, {
+    open() {
+      const data = new MemoryData();
+      return lease(() => new MemoryStorage({ data }));
+    },
+  });
 });
 
-runLockSuite("StorageLock over four calls written by hand, with hints from next door", () => {
+describe("over four calls written by hand", () => {
+  runLockSuite(test, {
+    open() {
+      const storage = new FourCalls();
+      return lease(() => storage);
+    },
+    lacks: ["watch"],
+  });
+});
+
+describe("over four calls written by hand, and a watch", () => {
+  runLockSuite(test, {
+    open() {
+      const storage = watchedCalls();
+      return lease(() => storage);
+    },
+  });
+});
+
+function watchedCalls(): LeaseStorage {
   const storage = Object.assign(new FourCalls(), {
     async *watchLease(_key: string, { signal }: { readonly signal: AbortSignal }) {
       const seen = new Set<string | undefined>(["nothing yet"]);
@@ -65,8 +88,8 @@ runLockSuite("StorageLock over four calls written by hand, with hints from next 
       }
     },
   });
-  return harness(() => storage);
-});
+  return storage;
+}
 
 const held: LeaderElectionRecord = {
   holderIdentity: "me",
@@ -138,7 +161,8 @@ test("wire W4: unknown fields of others survive a takeover, renewals and the rel
   const data = new MemoryData();
   const storage = new MemoryStorage({ data });
   const lock = new StorageLock({ ...place, storage });
-  const foreign = `{"holderIdentity":"they","renewTime":"2026-03-01T09:30:00.000000Z","leaseTransitions":3,"owner":{"team":"a"},"__proto__":{"x":1}}`;
+  const fields = `"holderIdentity":"they","renewTime":"2026-03-01T09:30:00.000000Z","leaseTransitions":3`;
+  const foreign = `{${fields},"owner":{"team":"a"},"__proto__":{"x":1}}`;
   await storage.create(key, new TextEncoder().encode(foreign));
   const seen = await lock.get();
   let version = seen?.version ?? expect.unreachable();
@@ -246,7 +270,8 @@ test("errors of another copy of the package are understood by their code", async
 
 test("a success that tells no generation is unknown; a read that tells none cannot be used", async () => {
   const { lock, storage, connection } = counted();
-  const without = { data: theirs, generation: undefined } as unknown as LeaseObject; // cast: what a careless storage returns
+  // cast: what a careless storage returns
+  const without = { data: theirs, generation: undefined } as unknown as LeaseObject;
   connection.createLease = () => Promise.resolve(without);
   await expect(lock.create(held)).rejects.toMatchObject({ code: "OUTCOME_UNKNOWN", applied: "unknown" });
   storage.put(key, theirs);
@@ -305,19 +330,25 @@ test("the read before a write and the write share one deadline; with none left, 
   expect(storage.leases.get(key)?.generation).toBe(generation);
 });
 
+function loggerOf(hear: (level: string) => (message: string, fields?: object) => void): Logger {
+  const calls = ["debug", "info", "warn", "error"].map((level) => [level, hear(level)]);
+  return Object.fromEntries(calls) as Logger; // cast: these are its four calls
+}
+
 function listening(): { logger: Logger; lines: string[] } {
   const lines: string[] = [];
   const hear = (level: string) => (message: string, fields?: object) => {
     lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
   };
-  return { lines, logger: { debug: hear("debug"), info: hear("info"), warn: hear("warn"), error: hear("error") } };
+  return { lines, logger: loggerOf(hear) };
 }
 
 test("wire W6: fields out of range count as absent, and are reported once per version", async () => {
   const { logger, lines } = listening();
   const storage = new MemoryStorage();
   const lock = new StorageLock({ ...place, storage, logger });
-  const body = `{"holderIdentity":"they","renewTime":"2026-03-01T09:30:00Z","leaseTransitions":3,"leaseDurationSeconds":0,"strategy":7}`;
+  const fields = `"holderIdentity":"they","renewTime":"2026-03-01T09:30:00Z","leaseTransitions":3`;
+  const body = `{${fields},"leaseDurationSeconds":0,"strategy":7}`;
   const outcome = await storage.create(key, new TextEncoder().encode(body));
   for (let look = 0; look < 3; look += 1) {
     expect((await lock.get())?.record).toEqual({
@@ -338,7 +369,8 @@ test("wire W6: fields out of range count as absent, and are reported once per ve
 test("wire W6: the same for what a storage written by hand returns unchecked", async () => {
   const { logger, lines } = listening();
   const { lock, storage } = counted({ logger });
-  storage.put(key, { ...theirs, leaseDurationSeconds: 2 ** 31, acquireTime: 5 as unknown as string }); // cast: unchecked
+  // cast: unchecked
+  storage.put(key, { ...theirs, leaseDurationSeconds: 2 ** 31, acquireTime: 5 as unknown as string });
   expect((await lock.get())?.record).not.toHaveProperty("leaseDurationSeconds");
   await lock.get();
   expect(lines).toHaveLength(1);
@@ -351,13 +383,12 @@ test("events go to the logger, with the identity; a logger that throws ends noth
   const { lock, storage } = counted({ logger });
   lock.recordEvent("became leader");
   expect(lines).toEqual([`info ${lock.identity} became leader {"lock":"default/billing"}`]);
-  const broken = (): never => {
-    throw new Error("disk full");
-  };
   const deaf = new StorageLock({
     ...place,
     storage,
-    logger: { debug: broken, info: broken, warn: broken, error: broken },
+    logger: loggerOf(() => () => {
+      throw new Error("disk full");
+    }),
   });
   expect(() => deaf.recordEvent("became leader")).not.toThrow();
   storage.put(key, { ...theirs, leaseDurationSeconds: 0 });
@@ -367,7 +398,8 @@ test("events go to the logger, with the identity; a logger that throws ends noth
 test("hints carry what was seen, checked; what cannot be read makes a bare hint, and the read tells why", async () => {
   const { storage, clock } = counted();
   const seen: LeaseObject = { data: theirs, generation: "g1" };
-  const damaged = { data: { ...theirs, holderIdentity: 5 }, generation: "g2" } as unknown as LeaseObject; // cast: damaged
+  // cast: damaged
+  const damaged = { data: { ...theirs, holderIdentity: 5 }, generation: "g2" } as unknown as LeaseObject;
   const watched = Object.assign(storage, {
     async *watchLease() {
       yield {};

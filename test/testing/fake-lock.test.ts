@@ -1,6 +1,6 @@
 // Goal: the fake lock is a real ResourceLock, and a test can decide who holds the lease and what goes wrong.
 // Method: the published lock suite with the fake's own faults, then each knob by itself on a manual clock.
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { StorageUnavailableError } from "../../src/errors.ts";
 import type { LeaderElectionRecord } from "../../src/lock/leader-election-record.ts";
 import type { LockHint, LockOutcome, ResourceLock } from "../../src/lock/resource-lock.ts";
@@ -8,17 +8,17 @@ import type { Version } from "../../src/storage/versioned-storage.ts";
 import {
   FakeLock,
   ManualClock,
+  runLockSuite,
   SeededRandom,
   type FakeLockOptions,
   type LockSuiteContext,
 } from "../../src/testing/index.ts";
-import { runLockSuite } from "../lock/lock-cases.ts";
 
 function fakeOf(lock: ResourceLock): FakeLock {
   return lock instanceof FakeLock ? lock : expect.unreachable("no fake lock");
 }
 
-function harness(watch: "bare" | "records"): Required<LockSuiteContext> {
+function lease(watch: "none" | "bare" | "records"): LockSuiteContext {
   const clock = new ManualClock();
   const first = new FakeLock({ clock, watch });
   return {
@@ -36,8 +36,11 @@ function harness(watch: "bare" | "records"): Required<LockSuiteContext> {
   };
 }
 
-runLockSuite("FakeLock with bare hints", () => harness("bare"));
-runLockSuite("FakeLock with records in its hints", () => harness("records"));
+for (const watch of ["none", "bare", "records"] as const) {
+  describe(`with hints: ${watch}`, () => {
+    runLockSuite(test, { open: () => lease(watch), lacks: watch === "none" ? ["watch"] : [] });
+  });
+}
 
 const record: LeaderElectionRecord = {
   holderIdentity: "me",
