@@ -93,7 +93,23 @@ function wrongEdges(path: string, text: string): readonly string[] {
   return problems;
 }
 
+function branchesForTests(path: string, text: string): readonly string[] {
+  const lines = text.split("\n");
+  return lines.flatMap((line, index) => {
+    const [found] = /\bNODE_ENV\b|\bVITEST\b|\bimport\.meta\.vitest\b|\bisTest\b|\binTests?\b/.exec(line) ?? [];
+    return found === undefined
+      ? []
+      : [`${path}:${index + 1}: ${found}; tests run what users run: take what differs as a part`];
+  });
+}
+
 export const globals: readonly Rule[] = [
+  {
+    name: "nothing in src knows that it is tested",
+    check: perFile(/^src\/.*\.ts$/, branchesForTests),
+    refused: [{ "src/cli/a.ts": 'if (process.env["VITEST"]) skip();' }],
+    accepted: [{ "src/cli/a.ts": "const latest = inTesting;" }],
+  },
   {
     name: "time and chance come from src/system",
     check: perFile(/^src\/(?!system\/).*\.ts$/, wrongGlobals),
