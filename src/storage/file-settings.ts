@@ -61,7 +61,7 @@ export function fileSettings(options: FileStorageOptions): ResolvedFileSettings 
     ...wholeNumber({ keep }, 2, largestKeep),
     ...(Number.isInteger(mode) && (mode & 0o600) === 0o600 && (mode & ~0o777) === 0
       ? []
-      : [`mode (${shown(mode)}) must be 0o600 and rights for group and others`]),
+      : [`mode (${octal(mode)}) must be 0o600, perhaps with rights for group and others`]),
     ...yesOrNo({ fsync, current }),
     ...wholeNumber({ pollMs }, 10, longestMs),
     ...wholeNumber({ maxValueBytes }, 1, largestValueBytes),
@@ -103,6 +103,10 @@ function yesOrNo(named: Readonly<Record<string, unknown>>): string[] {
   return Object.entries(named)
     .filter(([, value]) => typeof value !== "boolean")
     .map(([name, value]) => `${name} (${shown(value)}) must be true or false`);
+}
+
+function octal(mode: unknown): string {
+  return Number.isInteger(mode) ? `0o${Number(mode).toString(8)}` : shown(mode);
 }
 
 function shown(value: unknown): string {

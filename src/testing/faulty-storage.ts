@@ -244,14 +244,24 @@ function untilAborted(signal: AbortSignal): Promise<never> {
 /** Writes whatever the condition says, as a storage does that ignores conditions. */
 export async function force(
   storage: VersionedStorage,
-  change: Change,
+  change: Exclude<Change, { kind: "check" }>,
   { signal }: { readonly signal: AbortSignal },
 ): Promise<WriteOutcome> {
-  const stored = await storage.read(change.key, { signal });
-  if (change.kind === "check") return { written: false };
-  if (change.kind === "remove") {
-    return stored === undefined ? { written: false } : storage.remove(change.key, stored.version, { signal });
+  for (;;) {
+    const stored = await storage.read(change.key, { signal });
+    if (stored === undefined && change.kind === "remove") return { written: false };
+    const outcome = await over(storage, change, { stored, signal });
+    if (outcome.written) return outcome;
   }
-  if (stored !== undefined) return storage.replace(change.key, change.value, stored.version, { signal });
-  return storage.create(change.key, change.value, { signal });
+}
+
+function over(
+  storage: VersionedStorage,
+  change: Exclude<Change, { kind: "check" }>,
+  { stored, signal }: { readonly stored: Stored | undefined; readonly signal: AbortSignal },
+): Promise<WriteOutcome> {
+  const { key } = change;
+  if (stored === undefined) return storage.create(key, "value" in change ? change.value : new Uint8Array(), { signal });
+  if (change.kind === "remove") return storage.remove(key, stored.version, { signal });
+  return storage.replace(key, change.value, stored.version, { signal });
 }
