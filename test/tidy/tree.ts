@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, statSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -31,7 +31,7 @@ const folders = ["src", "test", "examples", "bench", "scripts", "docs", "api"];
 /** Everything that is written by hand, and the lock. */
 export function readTree(): Tree {
   const files = readdirSync(root).filter((name) => statSync(join(root, name)).isFile());
-  for (const folder of folders) {
+  for (const folder of folders.filter((name) => existsSync(join(root, name)))) {
     const found = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" });
     files.push(...found.map((name) => `${folder}/${name.replaceAll("\\", "/")}`));
   }
