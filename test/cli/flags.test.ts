@@ -1,5 +1,5 @@
-// Goal: a command line is read as it was meant, or refused with what to write instead. Method: a table of flags, and command
-// lines as a shell would pass them.
+// Goal: a command line is read as it was meant, or refused with what to write instead. Method: a table of flags, and
+// command lines as a shell would pass them.
 import { describe, expect, it } from "vitest";
 import { Flags, type FlagTable } from "../../src/cli/flags.ts";
 import { nearest } from "../../src/cli/nearest.ts";

@@ -1,5 +1,5 @@
-// Goal: whoever logs never waits for whoever reads, nothing grows without bound, and hostile text stays on its line. Method:
-// a Log on real pipes, read, unread and closed.
+// Goal: whoever logs never waits for whoever reads, nothing grows without bound, and hostile text stays on its line.
+// Method: a Log on real pipes, read, unread and closed.
 import { spawn, spawnSync } from "node:child_process";
 import { closeSync, mkdtempSync, openSync, readFileSync, readSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

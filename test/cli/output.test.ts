@@ -1,5 +1,5 @@
-// Goal: the result goes to stdout and nothing else does, secrets are masked, colour never carries meaning alone. Method: an
-// Output over a stream in memory, with all that decides about colour given in.
+// Goal: the result goes to stdout and nothing else does, secrets are masked, colour never carries meaning alone.
+// Method: an Output over a stream in memory, with all that decides about colour given in.
 import { Writable } from "node:stream";
 import { describe, expect, it } from "vitest";
 import { exitCodeOf, signalExitCode } from "../../src/cli/exit-codes.ts";
