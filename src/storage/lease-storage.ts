@@ -30,7 +30,11 @@ export interface LeaseObject {
  * of your own: the four calls are enough for an election by `StorageLock`.
  */
 export interface LeaseStorage {
-  /** @throws {NotFoundError} if there is none. @throws {CorruptDataError} if what is stored is no lease. */
+  /**
+   * @throws {NotFoundError} if there is none.
+   * @throws {CorruptDataError} if what is stored is no lease; its `version` is the generation by which a person can
+   * replace it.
+   */
   readLease(key: string, options?: CallOptions): Promise<LeaseObject>;
   /** @throws {AlreadyExistsError} if there is one. */
   createLease(key: string, data: LeaseData, options?: CallOptions): Promise<LeaseObject>;

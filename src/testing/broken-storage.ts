@@ -1,3 +1,4 @@
+import { sleep } from "../system/clock.ts";
 import { VersionedLeaseStorage, type Attempt, type ListedKey } from "../storage/versioned-lease-storage.ts";
 import type { Stored, Version, VersionedStorage, WriteOutcome } from "../storage/versioned-storage.ts";
 import { force } from "./faulty-storage.ts";
@@ -14,6 +15,9 @@ export const storageFlaws: readonly StorageFlaw[] = [
   "loses writes",
   "checks before it writes",
 ];
+
+/** Between check and write: long enough that racers meet there. */
+const gapMs = 10;
 
 /** A storage with one flaw, over a sound one: for tests of whatever claims to find such flaws. */
 export class BrokenStorage extends VersionedLeaseStorage {
@@ -48,6 +52,7 @@ export class BrokenStorage extends VersionedLeaseStorage {
     const matches = this.#shown(stored) === expected;
     if (!matches && this.#flaw !== "ignores conditions") return { written: false };
     if (this.#flaw === "loses writes") return { written: true, version: `${expected}+` as Version }; // cast: a lie
+    if (this.#flaw === "checks before it writes") await sleep(this.clock, gapMs, attempt.signal);
     if (this.#flaw === "checks before it writes" || this.#flaw === "ignores conditions") {
       return force(this.#inner, { kind: "replace", key, value, expected }, attempt);
     }

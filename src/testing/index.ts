@@ -1,4 +1,5 @@
 export { DriftingClock, type DriftingClockOptions } from "./drifting-clock.ts";
+export { electorSuite, type ElectorCase, type ElectorSuiteContext } from "./elector-suite.ts";
 export type { FakeOperation, FaultOptions } from "./fake-faults.ts";
 export { fakeLeadership, type FakeLeadership, type FakeLeadershipOptions } from "./fake-leadership.ts";
 export { FakeLock, type FakeCall, type FakeLockOptions } from "./fake-lock.ts";
@@ -7,9 +8,9 @@ export { lockSuite, type LockCase, type LockFaults, type LockNeed, type LockSuit
 export { ManualClock, type ManualClockOptions } from "./manual-clock.ts";
 export { SeededRandom } from "./seeded-random.ts";
 export { runLockSuite, type LockHarness } from "./run-lock-suite.ts";
-export type { RegisterTest } from "./run-suite.ts";
 export { BrokenStorage, storageFlaws, type StorageFlaw } from "./broken-storage.ts";
 export { FaultyStorage, type FaultyCall, type FaultyStorageOptions } from "./faulty-storage.ts";
+export { leaseStorageSuite } from "./lease-storage-suite.ts";
 export { linearizabilityProblem, type HistoryCall } from "./linearizability.ts";
 export { runSuite, type RegisterTest, type SuiteHarness } from "./run-suite.ts";
 export type { StorageFault, StorageFaults, StorageOperation } from "./storage-faults.ts";
