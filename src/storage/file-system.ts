@@ -44,12 +44,19 @@ export interface FileFacts {
   isDirectory(): boolean;
 }
 
+/** Which bytes of a file to read, and where in the buffer they go. */
+export interface FilePart {
+  readonly offset: number;
+  readonly length: number;
+  readonly position: number;
+}
+
 /** An open file or directory. */
 export interface OpenFile {
   chmod(mode: number): Promise<void>;
   close(): Promise<void>;
   datasync(): Promise<void>;
-  read(buffer: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
+  read(buffer: Uint8Array, part: FilePart): Promise<{ readonly bytesRead: number }>;
   stat(): Promise<FileFacts>;
   sync(): Promise<void>;
   writeFile(bytes: Uint8Array): Promise<void>;

@@ -159,7 +159,7 @@ async function readStart(file: OpenFile, length: number): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   let done = 0;
   while (done < length) {
-    const { bytesRead } = await file.read(bytes, done, length - done, done);
+    const { bytesRead } = await file.read(bytes, { offset: done, length: length - done, position: done });
     if (bytesRead === 0) throw new UnreadableFileError("a version became shorter while it was read");
     done += bytesRead;
   }

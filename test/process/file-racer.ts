@@ -5,8 +5,8 @@ import { FileStorage } from "../../src/storage/file.ts";
 import { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { FileSteps } from "../storage/file-steps.ts";
 
-// A process that increments one counter as fast as it can, in races with others, and logs what it did and saw. It pauses at
-// random between the steps of its storage. Told to stop, or left alone by its parent, it ends.
+// A process that increments one counter as fast as it can, in races with others, and logs what it did and saw. It
+// pauses at random between the steps of its storage. Told to stop, or left alone by its parent, it ends.
 
 /** What the parent passes as JSON. */
 export interface RacerSettings {

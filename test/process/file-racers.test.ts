@@ -1,5 +1,6 @@
-// Goal: file storage loses no update, shows no stale or lost write and stays usable, whichever process is killed, and whenever.
-// Method: 16 processes race for one counter under SIGKILL, and their logs are checked; one more dies at each step of a write.
+// Goal: file storage loses no update, shows no stale or lost write and stays usable, whichever process is killed, and
+// whenever. Method: 16 processes race for one counter under SIGKILL, and their logs are checked; one more dies at each
+// step of a write.
 
 import { fork, type ChildProcess } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
@@ -86,9 +87,11 @@ function violations(lines: readonly RacerLine[]): string[] {
 }
 
 async function linesOf(logs: readonly string[]): Promise<RacerLine[]> {
-  const texts = await Promise.all(logs.map((log) => readFile(log, "utf8").catch(() => ""))); // killed before its first line
+  // killed before its first line
+  const texts = await Promise.all(logs.map((log) => readFile(log, "utf8").catch(() => "")));
   // A line that was cut by SIGKILL has no end.
-  return texts.flatMap((text) => text.split("\n").slice(0, -1)).map((line) => JSON.parse(line) as RacerLine); // cast: ours
+  // cast: ours
+  return texts.flatMap((text) => text.split("\n").slice(0, -1)).map((line) => JSON.parse(line) as RacerLine);
 }
 
 describe("what the check of the logs must find", () => {
@@ -156,7 +159,8 @@ describe.each([2, 11])("#69: 16 processes that increment one counter, with keep=
     }
 
     // Whatever was left behind, the next writer finds its way, and tidies up.
-    const next = await storage.replace("counter", bytes("done"), head?.version ?? ("" as never)); // cast: it was read above
+    // cast: it was read above
+    const next = await storage.replace("counter", bytes("done"), head?.version ?? ("" as never));
     expect(next.written).toBe(true);
     expect(await readdir(join(directory, "counter", "@"))).toHaveLength(keep);
     expect((await readdir(join(directory, "@tmp"))).length).toBeLessThanOrEqual(kills);

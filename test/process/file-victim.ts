@@ -1,7 +1,8 @@
 import { FileStorage } from "../../src/storage/file.ts";
 import { FileSteps } from "../storage/file-steps.ts";
 
-// A process that makes one write and kills itself with SIGKILL before the given step; it exits with 0 if the write ended first.
+// A process that makes one write and kills itself with SIGKILL before the given step; it exits with 0 if the write
+// ended first.
 
 /** What the parent passes as JSON. */
 export interface VictimSettings {

@@ -1,5 +1,6 @@
-// Goal: no interleaving of slow writers, pruning and readers lets a write that lost be read, or a write be reported wrongly.
-// Method: a stepped file system stops one connection between two of its steps while others write on, with `keep=2`.
+// Goal: no interleaving of slow writers, pruning and readers lets a write that lost be read, or a write be reported
+// wrongly. Method: a stepped file system stops one connection between two of its steps while others write on, with
+// `keep=2`.
 
 import { mkdtemp, readdir, readFile, rm, writeFile, cp } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,5 +1,5 @@
-// Goal: a watch of file storage tells of every change, by the system's notifications and by polls, and leaves nothing behind.
-// Method: notifications are real, delivered by hand, or missing; polls wait on a manual clock.
+// Goal: a watch of file storage tells of every change, by the system's notifications and by polls, and leaves nothing
+// behind. Method: notifications are real, delivered by hand, or missing; polls wait on a manual clock.
 
 import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

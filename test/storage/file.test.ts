@@ -108,7 +108,8 @@ describe("a place on the disk", () => {
   });
 
   test("the registry opens it by URL, with all its parameters", async () => {
-    const url = `${pathToFileURL(join(directory, "röt")).href}?keep=2&mode=0640&fsync=off&current=on&pollMs=50&probe=never`;
+    const parameters = "keep=2&mode=0640&fsync=off&current=on&pollMs=50&probe=never";
+    const url = `${pathToFileURL(join(directory, "röt")).href}?${parameters}`;
     const storage = await openStorage(url);
     storages.push(storage);
     await create("k", storage);
