@@ -1,5 +1,5 @@
 import type { ElectionClocks } from "./election-clocks.ts";
-import type { ElectionState } from "./election-state.ts";
+import type { ElectionState, Readings } from "./election-state.ts";
 import type { Emit } from "./events.ts";
 import type { FoldParts } from "./pacing.ts";
 import type { ElectorParts, ErrorPlace } from "./settings.ts";
@@ -10,6 +10,8 @@ export interface CampaignContext extends FoldParts {
   readonly parts: ElectorParts;
   readonly clocks: ElectionClocks;
   readonly emit: Emit;
+  /** Reads the clocks, and notes it if they have become suspect: before anything is folded that could clear that. */
+  look(): Readings;
   /** Tells a trouble that is swallowed: to `onError`, the event and the log. */
   trouble(error: unknown, where: ErrorPlace): void;
   /** Something was folded into the state: decide, act, repeat. */

@@ -58,6 +58,7 @@ export class Campaign {
         trouble(error, where);
         if (work.hopeless?.(error) === true) this.stop();
       },
+      look: () => this.#look(),
       turn: () => this.#turn(),
     };
     this.#traffic = new LockTraffic(this.#context);
@@ -138,10 +139,8 @@ export class Campaign {
 
   #step(actions: number): void {
     if (actions > mostActionsInARow) throw new Error("bug: the election does not come to rest");
-    const now = this.#clocks.readings();
-    this.#noticeSuspicion();
-    this.#tell(now);
-    const action = decide(this.#state, now, this.#settings);
+    this.#tell(this.#clocks.readings());
+    const action = decide(this.#state, this.#look(), this.#settings);
     if (action.do === "wait") return this.#sleepUntil(action.untilMs);
     this.#turnAgain = true;
     this.#act(action);
@@ -188,12 +187,15 @@ export class Campaign {
     this.#cancelTimer = this.#parts.clock.setTimer(untilMs, () => this.#turn());
   }
 
-  #noticeSuspicion(): void {
+  #look(): Readings {
+    const now = this.#clocks.readings();
     const { term } = this.#state;
-    if (term === undefined || term.suspectSeq !== undefined || !this.#clocks.suspect) return;
-    this.#state.seq += 1;
-    term.suspectSeq = this.#state.seq;
-    this.#context.emit("suspect", { term: term.number });
+    if (term !== undefined && term.suspectSeq === undefined && this.#clocks.suspect) {
+      this.#state.seq += 1;
+      term.suspectSeq = this.#state.seq;
+      this.#context.emit("suspect", { term: term.number });
+    }
+    return now;
   }
 
   /** Tells what the folded events amount to, in their order. */

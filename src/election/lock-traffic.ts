@@ -57,8 +57,8 @@ export class LockTraffic {
   }
 
   #foldRead(end: CallEnd<ObservedRecord | undefined>, readSeq: number): void {
-    const { state, clocks, emit } = this.#context;
-    const now = clocks.readings();
+    const { state, emit } = this.#context;
+    const now = this.#context.look();
     const receipt = { now, readSeq };
     if (end.ok) {
       this.#measure(end.ms);
@@ -76,12 +76,12 @@ export class LockTraffic {
 
   /** A hint that carried the record counts as a read received now. */
   foldHint(observed: ObservedRecord | undefined): void {
-    const { state, clocks } = this.#context;
+    const { state } = this.#context;
     if (observed === undefined) {
       state.hintPending = true;
       return;
     }
-    receiveRecord(state, observed, { now: clocks.readings(), readSeq: undefined }, this.#context);
+    receiveRecord(state, observed, { now: this.#context.look(), readSeq: undefined }, this.#context);
   }
 
   /** Asks the floor first, where there is one: a re-created record must not start below what a fenced resource accepted. */
@@ -172,8 +172,8 @@ export class LockTraffic {
   }
 
   #foldWrite(write: SentWrite, op: AttemptName, end: CallEnd<LockOutcome>): void {
-    const { state, clocks, emit } = this.#context;
-    const now = clocks.readings();
+    const { state, emit } = this.#context;
+    const now = this.#context.look();
     if (!end.ok) {
       const unproven = appliedOf(end.error) === "unknown";
       if (unproven) unknownOutcome(state, write, now, this.#context);
@@ -223,10 +223,10 @@ export class LockTraffic {
   }
 
   #foldRelease(end: CallEnd<LockOutcome>): void {
-    const { state, clocks, emit, settings } = this.#context;
+    const { state, emit, settings } = this.#context;
     const { release } = state;
     if (release === undefined) return;
-    const now = clocks.readings();
+    const now = this.#context.look();
     state.seq += 1;
     release.sinceSeq = state.seq;
     if (end.ok && isWritten(end.value)) {
