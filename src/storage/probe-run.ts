@@ -108,15 +108,22 @@ export class ProbeRun {
   async clean(): Promise<void> {
     const { timeoutMs } = this.#parts.call;
     const call: CallOptions = timeoutMs === undefined ? {} : { timeoutMs };
-    await inBatches(await this.listed(call), async ({ key, version }) => {
-      await this.#pace(key);
-      this.requests += 1;
-      await this.#connections[0].remove(key, version, call);
-    });
-    const left = await this.listed(call);
+    let left = await this.listed(call);
+    let trouble = "";
+    for (let round = 0; round < 3 && left.length > 0; round += 1) {
+      if (round > 0) await sleep(this.#parts.clock, cleanPauseMs);
+      await inBatches(left, async ({ key, version }) => {
+        await this.#pace(key);
+        this.requests += 1;
+        await this.#connections[0]
+          .remove(key, version, call)
+          .catch((error: unknown) => (trouble = `: ${textOf(error)}`));
+      });
+      left = await this.listed(call);
+    }
     const hooks: ProbeHooks = this.#connections[0] as ProbeHooks; // cast: as above
     if (left.length === 0) return hooks.discardScratch?.(this.prefix, call);
-    throw new WrongAnswer(`${left.length} keys are left below ${this.prefix}`, "unproven");
+    throw new WrongAnswer(`${left.length} keys are left below ${this.prefix}${trouble}`, "unproven");
   }
 
   /**
@@ -151,9 +158,16 @@ export class ProbeRun {
     const lastMs = this.#writtenAtMs.get(key);
     const intervalMs = this.#connections[0].capabilities.minWriteIntervalMs;
     const waitMs = lastMs === undefined ? 0 : lastMs + intervalMs - clock.monotonicMs();
-    if (waitMs > 0) await sleep(clock, waitMs, call.signal);
+    if (waitMs > 0) await sleep(clock, waitMs, call.signal?.aborted === true ? undefined : call.signal);
     this.#writtenAtMs.set(key, clock.monotonicMs());
   }
+}
+
+/** Before what was throttled is removed again. */
+const cleanPauseMs = 200;
+
+function textOf(error: unknown): string {
+  return error instanceof Error ? error.message : "aborted";
 }
 
 /** How a race ended. */
@@ -182,5 +196,5 @@ export function bytes(text: string): Uint8Array {
 
 /** Whether two values are equal byte by byte. */
 export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, index) => byte === b[index]);
+  return Buffer.compare(a, b) === 0;
 }

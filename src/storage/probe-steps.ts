@@ -203,7 +203,7 @@ async function keepOddities(run: ProbeRun): Promise<void> {
   const odd = oddNames.map((name) => `${run.prefix}odd/${name}`);
   const many = Array.from({ length: run.quick ? 0 : 1001 }, (_, index) => `${run.prefix}many/${index}`);
   const size = Math.min(2 ** 20, run.maxValueBytes);
-  const large = Uint8Array.from({ length: size }, (_, index) => (index * 31) % 251);
+  const large = new Uint8Array(size).fill(0xa5).fill(0, 0, size >> 1);
   await inBatches([...odd, ...many], async (key) => {
     demand((await run.create(key, bytes(key))).written, "a create on a fresh key was refused");
   });

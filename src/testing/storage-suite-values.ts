@@ -78,7 +78,7 @@ export const valueCases: readonly StorageSuiteCase<VersionedStorage>[] = [
       const [storage, other] = [await connect(), await connect()];
       const limit = storage.capabilities.maxValueBytes;
       const binary = Uint8Array.from({ length: 256 }, (_, byte) => byte);
-      const large = Uint8Array.from({ length: Math.min(2 ** 20, limit) }, (_, index) => (index * 31) % 251);
+      const large = new Uint8Array(Math.min(2 ** 20, limit)).fill(0xa5).fill(0, 0, 1000);
       for (const [key, value] of [
         ["empty", new Uint8Array()],
         ["binary", binary],
