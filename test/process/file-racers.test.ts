@@ -117,7 +117,7 @@ describe("what the check of the logs must find", () => {
 });
 
 describe.each([2, 11])("#69: 16 processes that increment one counter, with keep=%i, under SIGKILL", (keep) => {
-  test("lose no update, read nothing stale, and report nothing wrongly", { timeout: rounds * 30_000 }, async () => {
+  test("lose no update, read nothing stale, and report nothing wrongly", { timeout: rounds * 50_000 }, async () => {
     const storage = new FileStorage({ directory, keep });
     await storage.create("counter", bytes(JSON.stringify({ count: 0, attempt: "0" })));
     const random = new SeededRandom(keep);
@@ -128,13 +128,15 @@ describe.each([2, 11])("#69: 16 processes that increment one counter, with keep=
       return start("file-racer.ts", { directory, keep, log, seed: keep * 1000 + logs.length });
     };
     const racing = Array.from({ length: racers }, race);
-    const untilMs = performance.now() + 3500 * rounds;
-    let kills = 0;
-    while (performance.now() < untilMs) {
+    let [kills, counted, countedAtKill] = [0, 0, 0];
+    while (counted < 150 * rounds) {
       await pause(70 + random.next() * 50);
+      counted = parse<Count>((await storage.read("counter"))?.value).count;
+      if (counted < countedAtKill + 3) continue; // a busy machine: let the new ones get to work first
       const victim = Math.floor(random.next() * racers);
       if (racing[victim]?.kill("SIGKILL") === true) kills += 1;
       racing[victim] = race();
+      countedAtKill = counted;
     }
     for (const child of racing) child.send("stop");
     const endings = await Promise.all(racing.map((child) => children.get(child)));
@@ -151,9 +153,8 @@ describe.each([2, 11])("#69: 16 processes that increment one counter, with keep=
     const open = count("unknown") + (tried - done.length);
     expect(final.count).toBeGreaterThanOrEqual(count("written"));
     expect(final.count).toBeLessThanOrEqual(count("written") + open);
-    expect(kills).toBeGreaterThan(10 * rounds);
-    expect(count("written")).toBeGreaterThan(100 * rounds);
-    expect(count("lost")).toBeGreaterThan(100 * rounds);
+    expect(kills).toBeGreaterThan(3 * rounds);
+    expect(count("lost")).toBeGreaterThan(50 * rounds);
     if (process.env["TENURE_TEST_ROUNDS"] !== undefined) {
       console.log({ keep, kills, written: count("written"), lost: count("lost"), unknown: count("unknown"), open });
     }
