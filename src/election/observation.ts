@@ -41,7 +41,9 @@ export function receiveRecord(state: ElectionState, observed: ObservedRecord, re
     confirmed.version = observed.version; // G3: another hand edited what is not ours; the term goes on
     confirmed.record = record;
     if (truth) settleLostRace(state, edited, receipt.now, parts);
-  } else if (isStale(state, record) && !truth) {
+  } else if (isStale(state, record, pair) && !truth) {
+    // Ignored; but whoever waits for a fresh look must not look again at once, and again.
+    if (state.phase === "following") state.readPauseUntilMs = receipt.now.observerMs + drawRetryPause(parts);
     return;
   }
   judgeLostAcquisition(state, observed, receipt, parts);
@@ -114,10 +116,14 @@ function noteReceipt(state: ElectionState, { now, readSeq }: Receipt, parts: Fol
   if (state.mustReadSinceSeq !== undefined && readSeq > state.mustReadSinceSeq) state.mustReadSinceSeq = undefined;
 }
 
-/** An older record of my own term: ignored. Nothing else is, or a late sighting could hide the record for ever. */
-function isStale(state: ElectionState, record: LeaderElectionRecord): boolean {
+/**
+ * An older record of my own term, unless it is in hand already as the truth after a lost race (it was restored): ignored.
+ * Nothing else is, or a late sighting could hide the record for ever.
+ */
+function isStale(state: ElectionState, record: LeaderElectionRecord, pair: string): boolean {
   const last = state.sent.confirmed;
   if (last === undefined || record.holderIdentity !== state.identity) return false;
+  if (state.seen.kind === "record" && state.seen.pair === pair) return false;
   return record.leaderTransitions === last.term && record.renewTime < last.write.record.renewTime;
 }
 
