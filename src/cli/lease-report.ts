@@ -50,8 +50,9 @@ export function leaseRow(view: LeaseView, clock: Clock, output: Output): string[
 /** How long ago the record changed, as far as that was seen. */
 function ageText(view: LeaseView, clock: Clock): string {
   if (view.state === "absent") return "-";
-  const age = formatDuration(clock.monotonicMs() - view.receivedMs);
-  return view.changeSeen ? `${age} ago` : `more than ${age} ago`;
+  const ageMs = clock.monotonicMs() - view.receivedMs;
+  if (view.changeSeen) return `${formatDuration(ageMs)} ago`;
+  return ageMs < 500 ? "unknown" : `more than ${formatDuration(ageMs)} ago`;
 }
 
 function timeOf(stored: string | undefined): string | null {

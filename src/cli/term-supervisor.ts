@@ -154,7 +154,7 @@ export class TermSupervisor {
     // judged before waiting: a loss that comes while a killed group lingers is not what ended the command
     const how = this.#judge(group.end, lost);
     const gone = await this.waitUntilGone();
-    return { ...how, told: this.#told, gone, ...(message !== undefined && how.message === undefined && { message }) };
+    return { ...how, told: this.#told, gone, ...(message !== undefined && { message }) };
   }
 
   #judge(end: GroupEnd, lost: AbortSignal): Pick<TermEnd, "how" | "exitCode" | "message"> {

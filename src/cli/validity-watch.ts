@@ -65,7 +65,9 @@ export class ValidityWatch {
     this.#cancel?.();
     if (this.#stopped) return;
     const { clock, killAfterMs } = this.#options;
-    const pauseMs = Math.min(Math.max(this.#leftMs() + (this.#over ? killAfterMs : 0), 1), longestPauseMs);
+    const dueMs = this.#leftMs() + (this.#over ? killAfterMs : 0);
+    // a kill that was due is repeated, with pauses: not every process ends at once
+    const pauseMs = dueMs <= 0 && this.#over ? longestPauseMs : Math.min(Math.max(dueMs, 1), longestPauseMs);
     this.#cancel = clock.setTimer(clock.monotonicMs() + pauseMs, () => this.look());
   }
 }
