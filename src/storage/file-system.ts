@@ -9,6 +9,7 @@ import {
   readdir,
   realpath,
   rename,
+  rm,
   stat,
   statfs,
   unlink,
@@ -29,6 +30,7 @@ export interface FileSystem {
   readdir(path: string): Promise<string[]>;
   realpath(path: string): Promise<string>;
   rename(from: string, to: string): Promise<void>;
+  rm(path: string, options: { readonly recursive: boolean; readonly force: boolean }): Promise<void>;
   stat(path: string): Promise<FileFacts>;
   statfs(path: string): Promise<{ readonly bavail: number; readonly bsize: number }>;
   unlink(path: string): Promise<void>;
@@ -82,6 +84,7 @@ export const systemFileSystem: FileSystem = {
   readdir,
   realpath,
   rename,
+  rm,
   stat,
   statfs,
   unlink,

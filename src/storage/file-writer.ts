@@ -98,18 +98,6 @@ export class FileWriter {
     }
   }
 
-  /** Removes temporaries that killed writers left before `olderThanMs`. A writer that loses its own fails unapplied. */
-  async sweep(olderThanMs: number): Promise<void> {
-    const { fs, versions } = this.#parts;
-    await versions.assertDirectory(this.#temporaries);
-    for (const name of (await unless(["ENOENT"], () => fs.readdir(this.#temporaries))) ?? []) {
-      const path = join(this.#temporaries, name);
-      const facts = await unless(["ENOENT"], () => fs.lstat(path));
-      if (facts?.isFile() !== true || facts.mtimeMs >= olderThanMs) continue;
-      await unless(["ENOENT"], () => fs.unlink(path));
-    }
-  }
-
   /** Writes a temporary, links it to `path`, syncs that and unlinks the temporary. Returns why the link failed. */
   async #place(entry: FileEntry, path: string, attempt: FileAttempt): Promise<Error | undefined> {
     const temporary = join(this.#temporaries, entry.writeId);

@@ -5,6 +5,7 @@ import { InvalidSettingsError, StorageUnavailableError } from "../errors.ts";
 import { withDeadline } from "../system/signals.ts";
 import { fileError } from "./file-errors.ts";
 import { fileSettings, fileUrlOptions, type FileStorageOptions, type ResolvedFileSettings } from "./file-settings.ts";
+import { sweepFiles } from "./file-sweep.ts";
 import { unless } from "./file-system.ts";
 import { FileVersions } from "./file-versions.ts";
 import { watchFile } from "./file-watch.ts";
@@ -16,9 +17,8 @@ import { VersionedLeaseStorage, type Attempt, type ListedKey } from "./versioned
 import type { Hint, Stored, Version, WriteOutcome } from "./versioned-storage.ts";
 
 export type { FileStorageOptions } from "./file-settings.ts";
-export type { FileFacts, FileListener, FileSystem, FileWatcher, OpenFile } from "./file-system.ts";
+export type { FileFacts, FileListener, FilePart, FileSystem, FileWatcher, OpenFile } from "./file-system.ts";
 
-const dayMs = 24 * 3600 * 1000;
 const pageSize = 100;
 const littleSpaceBytes = 16 * 2 ** 20;
 const noValue = new Uint8Array(0);
@@ -67,10 +67,10 @@ export class FileStorage extends VersionedLeaseStorage {
     });
   }
 
-  /** Removes what killed writers left behind more than a day ago. `open()` calls it; no promise depends on it. */
+  /** Removes what killed writers and probes left behind long ago. `open()` calls it; no promise depends on it. */
   async sweep(): Promise<void> {
     try {
-      await this.#writer.sweep(this.clock.wallMs() - dayMs);
+      await sweepFiles({ ...this.#settings, versions: this.#versions, nowMs: this.clock.wallMs() });
     } catch (error) {
       throw fileError(error, { operation: "sweep", storage: this.description });
     }

@@ -2,11 +2,13 @@
 // whenever. Method: 16 processes race for one counter under SIGKILL, and their logs are checked; one more dies at each
 // step of a write.
 
-import { fork, type ChildProcess } from "node:child_process";
+import { execFile, fork, type ChildProcess } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { FileStorage } from "../../src/storage/file.ts";
 import { SeededRandom } from "../../src/testing/seeded-random.ts";
@@ -209,4 +211,12 @@ describe.each(["create", "replace", "remove"] as const)("#69: SIGKILL before eac
     expect(link).toBeGreaterThan(5);
     expect(applied.slice(0, steps)).toEqual(applied.slice(0, steps).map((_, step) => step >= link));
   });
+});
+
+test("storage R24: a process that only watches is not kept alive by that", { timeout: 20_000 }, async () => {
+  await new FileStorage({ directory }).create("k", bytes("seen"));
+  const env = { ...process.env, NODE_COMPILE_CACHE: compiled };
+  const child = fileURLToPath(new URL("file-watcher.ts", import.meta.url));
+  const { stdout } = await promisify(execFile)(process.execPath, [child, directory], { env, timeout: 15_000 });
+  expect(stdout).toBe("seen\n");
 });

@@ -522,6 +522,20 @@ describe("sweep", () => {
     expect(await storage.read("k")).toBeDefined();
   });
 
+  test("removes the scratch keys of probes older than an hour, and no other key", async () => {
+    const storage = connect();
+    const [old, young] = ["0b7e2f4a-9a53-4c3e-8d11-0123456789ab", "0b7e2f4a-9a53-4c3e-8d11-0123456789ac"];
+    const keys = [`tenure-probe/${old}/a`, `tenure-probe/${young}/a`, "tenure-probe/mine", `other/${old}`];
+    for (const key of keys) await storage.create(key, bytes("1"));
+    const longAgo = new Date(Date.now() - 2 * 3600 * 1000);
+    for (const path of [`tenure-probe/${old}`, "tenure-probe/mine", `other/${old}`]) {
+      await utimes(join(directory, path), longAgo, longAgo);
+    }
+    await storage.sweep();
+    expect((await keysOf(storage)).sort()).toEqual(keys.slice(1).sort());
+    expect((await readdir(join(directory, "tenure-probe"))).sort()).toEqual([young, "mine"].sort());
+  });
+
   test("of a place that does not exist does nothing", async () => {
     await connect().sweep();
     await expect(readdir(directory)).rejects.toThrow("ENOENT");
