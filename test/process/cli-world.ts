@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -31,6 +31,10 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** A descriptor instead of the collected stderr. */
   readonly stderr?: number;
+}
+
+interface StartOptions extends Pick<RunOptions, "env" | "stderr"> {
+  readonly stdin?: "pipe";
 }
 
 /** The machine's monotonic clock, in milliseconds. */
@@ -104,9 +108,14 @@ export class World implements AsyncDisposable {
 
   /** `tenure` with these arguments. */
   tenure(args: readonly string[], options: Pick<RunOptions, "env" | "stderr"> = {}): Tenure {
-    const child = spawn(process.execPath, [program, ...args], {
+    return this.start(process.execPath, [program, ...args], options);
+  }
+
+  /** Any program of this case. */
+  start(file: string, args: readonly string[], options: StartOptions = {}): Tenure {
+    const child = spawn(file, args, {
       cwd: this.folder,
-      stdio: ["ignore", "pipe", options.stderr ?? "pipe"],
+      stdio: [options.stdin ?? "ignore", "pipe", options.stderr ?? "pipe"],
       env: { ...this.environment(), ...options.env },
     });
     const tenure = new Tenure(child);
@@ -190,6 +199,21 @@ export class World implements AsyncDisposable {
     for (const pid of this.processes()) killQuietly(pid);
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
+}
+
+const pythonPty = `import os, pty, sys
+sys.exit(os.waitstatus_to_exitcode(pty.spawn(sys.argv[1:])) % 256)`;
+
+/** Whether there is what gives a process a terminal; said loudly if not, since those cases then do not run. */
+export const hasPython: boolean = spawnSync("python3", ["-c", "import pty"]).status === 0;
+if (!hasPython) console.error("not run: cases with a terminal (they need python3)");
+
+/**
+ * A program as the leader of a new session on a terminal of its own: what it writes is stdout, what is typed goes to
+ * stdin.
+ */
+export function inTerminal(world: World, command: readonly string[]): Tenure {
+  return world.start("python3", ["-c", pythonPty, ...command], { stdin: "pipe" });
 }
 
 /** Shell functions for the commands. `work` notes its term every 20 ms; `note` writes one line that starts with it. */
