@@ -60,8 +60,9 @@ export async function deleteLease(
   { key, clock }: { readonly key: string; readonly clock: Clock },
   options: CallOptions = {},
 ): Promise<void> {
-  const untilMs = clock.monotonicMs() + (options.timeoutMs ?? defaultTimeoutMs);
-  const left = (): CallOptions => ({ ...options, timeoutMs: untilMs - clock.monotonicMs() });
+  const { signal, timeoutMs = defaultTimeoutMs } = options;
+  const untilMs = clock.monotonicMs() + timeoutMs;
+  const left = (): CallOptions => ({ timeoutMs: untilMs - clock.monotonicMs(), ...(signal && { signal }) });
   for (;;) {
     const stored = await storage.read(key, left());
     if (stored === undefined) throw notFound(storage, "deleteLease", key);
@@ -71,7 +72,7 @@ export async function deleteLease(
       const details: ErrorDetails = { ...where(storage, "deleteLease", key), applied: "no" };
       throw new StorageUnavailableError(`cannot delete ${place(storage, key)}: others write it all the time`, details);
     }
-    await sleep(clock, deletePauseMs, options.signal);
+    await sleep(clock, deletePauseMs, signal);
   }
 }
 

@@ -146,7 +146,7 @@ export abstract class VersionedLeaseStorage implements VersionedStorage, LeaseSt
     let pages: AsyncIterator<readonly ListedKey[]> | undefined;
     try {
       for (;;) {
-        const page = await this.#call(place, { ...options, timeoutMs }, () => {
+        const page = await this.#call(place, { timeoutMs, ...(signal && { signal }) }, () => {
           pages ??= this.listPages(prefix, over.signal)[Symbol.asyncIterator]();
           return pages.next();
         });

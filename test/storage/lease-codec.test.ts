@@ -82,7 +82,7 @@ describe("the lease's JSON", () => {
     expect(problems).toEqual([]);
   });
 
-  test("wire W3: a release is expired under the Go rule for all durations up to a day, and counts one transition", () => {
+  test("wire W3: a release is expired under the Go rule for durations up to a day, and counts one transition", () => {
     const released = encodeLease(releasedLease({ ...held, leaseDurationSeconds: 15 }));
     const { holder, renewMs, transitions } = readAsGo(released);
     expect(holder).toBe("");

@@ -183,8 +183,9 @@ describe("a registered driver", () => {
     const data = new MemoryData();
     const connections: BrokenStorage[] = [];
     const connect = (): BrokenStorage => {
-      connections.push(new BrokenStorage(new MemoryStorage({ data }), "ignores conditions"));
-      return connections[connections.length - 1] as BrokenStorage; // cast: pushed above
+      const connection = new BrokenStorage(new MemoryStorage({ data }), "ignores conditions");
+      connections.push(connection);
+      return connection;
     };
     registerStorage("test-broken", async () => driverOf(connect));
     const opening = openStorage("test-broken:");
