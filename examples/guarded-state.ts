@@ -1,5 +1,5 @@
-// A zombie is refused. The journal compares terms in the same atomic step in which it writes, so that a deposed leader can
-// do no harm, whatever it believes. `npm run demo` uses the same code between three processes.
+// A zombie is refused. The journal compares terms in the same atomic step in which it writes, so that a deposed leader
+// can do no harm, whatever it believes. `npm run demo` uses the same code between three processes.
 import { LeaderElector, StaleTermError, StorageLock, type Leadership } from "tenure";
 import { MemoryStorage, type VersionedStorage } from "tenure/storage";
 

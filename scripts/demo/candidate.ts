@@ -1,5 +1,5 @@
-// One of the three processes: campaigns, and appends to the fenced journal while it leads. It is told where by a message,
-// ends gracefully on SIGTERM, and at once if the play is gone.
+// One of the three processes: campaigns, and appends to the fenced journal while it leads. It is told where by a
+// message, ends gracefully on SIGTERM, and at once if the play is gone.
 import { setTimeout as pause } from "node:timers/promises";
 import { LeaderElector, StorageLock, type Leadership } from "tenure";
 import { openStorage, type StorageConnection } from "tenure/storage";
@@ -55,7 +55,8 @@ async function work(leadership: Leadership, storage: StorageConnection, place: P
     while (!signal.aborted) {
       await leadership.guard(write);
       tell({ kind: "appended", term, atMs: nowMs() });
-      await pause(appendEveryMs, undefined, { signal }).catch(() => undefined); // the signal ends the pause, not the work
+      // the signal ends the pause, not the work
+      await pause(appendEveryMs, undefined, { signal }).catch(() => undefined);
     }
     if (leadership.isHeld()) await leadership.guard(write); // a drain leaves time for it: the term is still held
   } catch (error) {
@@ -67,8 +68,8 @@ async function work(leadership: Leadership, storage: StorageConnection, place: P
 }
 
 /**
- * Notices that the whole process stood still, looks whether the term is held, and, if not, writes past the guard all the
- * same: what a program does that has never heard of leases. Returns what ends the watch.
+ * Notices that the whole process stood still, looks whether the term is held, and, if not, writes past the guard all
+ * the same: what a program does that has never heard of leases. Returns what ends the watch.
  */
 function watchForPauses(leadership: Leadership, write: () => Promise<void>): () => void {
   const { term } = leadership;

@@ -75,7 +75,9 @@ export class Candidates {
     return () => this.#listeners.delete(listener);
   }
 
-  /** The first happening since the `from`-th that `match` accepts. @throws {Error} naming `what` after 15 s without one. */
+  /**
+   * The first happening since the `from`-th that `match` accepts. @throws {Error} naming `what` after 15 s without one.
+   */
   async first<T>(from: number, what: string, match: (happening: Happening) => T | undefined): Promise<T> {
     for (const happening of this.log.slice(from)) {
       const found = match(happening);

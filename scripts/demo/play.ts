@@ -83,8 +83,8 @@ export class Play {
   }
 
   /**
-   * Who leads, once somebody does, has appended a little, and has just renewed: the victim of an act. A standby counts from
-   * its own first receipt of a record; after a renewal all of them count from the same.
+   * Who leads, once somebody does, has appended a little, and has just renewed: the victim of an act. A standby counts
+   * from its own first receipt of a record; after a renewal all of them count from the same.
    */
   async leader(): Promise<{ readonly name: Name; readonly term: number }> {
     for (;;) {

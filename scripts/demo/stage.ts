@@ -39,7 +39,9 @@ export class Stage {
     return this.#storage.description;
   }
 
-  /** When the lease runs out if nobody renews it any more, by the shared clock; and whom it names, `""` if it is free. */
+  /**
+   * When the lease runs out if nobody renews it any more, by the shared clock; and whom it names, `""` if it is free.
+   */
   async lease(): Promise<{ readonly holder: string; readonly expiresAtMs: number }> {
     const observed = await this.#lock.get();
     if (observed === undefined) return { holder: "", expiresAtMs: nowMs() };

@@ -1,0 +1,91 @@
+// Goal: each example does what it says, for somebody who has installed the package, and ends by itself. Method: runs
+// each as its own process on the built package, and compares what it prints with what it promises.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { expect, it } from "vitest";
+
+const folder = fileURLToPath(new URL("../../examples/", import.meta.url));
+
+/** What each example has to print, in this order; lines between these are free. */
+const promised: Readonly<Record<string, readonly (string | RegExp)[]>> = {
+  "callbacks.ts": [
+    "ada sees that ada leads",
+    "ada sends invoice 1 in term 1",
+    "bob sees that ada leads",
+    /^ada sends invoice [2-9] in term 1$/,
+    "ada stopped leading (stopped)",
+    "bob sends invoice 1 in term 3",
+    /^bob sends invoice [2-9] in term 3$/,
+    "bob stopped leading (stopped)",
+  ],
+  "terms.ts": [
+    "pass 1: held true",
+    ...["  step 1", "  step 2", "  step 3"],
+    "pass 2: held true",
+    ...["  step 1", "  step 2", "  step 3"],
+    "after the loop: leads false, state stopped",
+  ],
+  "await-using.ts": [
+    "a replica has migrated in term 1",
+    "a replica found the migration done",
+    "a replica found the migration done",
+  ],
+  "guarded-state.ts": [
+    "ada wrote in term 1",
+    "bob wrote in term 3",
+    /^guard: {3}term 1 is over/,
+    "journal: term 1 comes after term 3",
+    "the journal holds 2 entries, its fence is 3",
+  ],
+  "fake-lock.ts": [
+    "no mail is sent after the term has ended",
+    "elected in term 2",
+    "lost it (taken), and the calls were: get, update",
+  ],
+  "file-storage.ts": [
+    "the child leads, in term 1",
+    "the parent leads, in term 2",
+    "it waited for the lease to run out: true",
+    "the lease is free: true",
+  ],
+  "custom-storage.ts": [/storage LS1: /, /storage LS6: a write with a stale generation/, /pass 1[0-9]$/, /fail 0$/],
+};
+
+/** Examples that print other lines as well. */
+const talkative: ReadonlySet<string> = new Set(["callbacks.ts", "custom-storage.ts"]);
+
+async function outputOf(name: string): Promise<{ code: unknown; lines: readonly string[]; errors: string }> {
+  const { FORCE_COLOR: _, ...env } = process.env;
+  const options = { env: { ...env, NO_COLOR: "1" }, stdio: ["ignore", "pipe", "pipe"] } as const;
+  const child = spawn(process.execPath, [`${folder}${name}`], options);
+  let [output, errors] = ["", ""];
+  child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
+  const [code]: unknown[] = await once(child, "close");
+  return { code, lines: output.trimEnd().split("\n"), errors };
+}
+
+it("every example is run here", () => {
+  expect(readdirSync(folder).sort()).toEqual(Object.keys(promised).sort());
+});
+
+it.each(Object.entries(promised))(
+  "%s prints what it promises, and ends with 0",
+  { timeout: 30_000 },
+  async (name, wanted) => {
+    const { code, lines, errors } = await outputOf(name);
+    expect(errors).toBe("");
+    let from = 0;
+    for (const line of wanted) {
+      const found = lines.findIndex(
+        (text, index) => index >= from && (line instanceof RegExp ? line.test(text) : line === text),
+      );
+      expect(found, `${name} does not print ${String(line)} in:\n${lines.join("\n")}`).toBeGreaterThanOrEqual(from);
+      from = found + 1;
+    }
+    expect(code).toBe(0);
+    if (!talkative.has(name)) expect(lines).toHaveLength(wanted.length);
+  },
+);
