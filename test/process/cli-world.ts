@@ -173,6 +173,11 @@ export class World implements AsyncDisposable {
     });
   }
 
+  /** The largest term that has written. */
+  highestTerm(): number {
+    return Math.max(0, ...this.lines().map((line) => Number.parseInt(line, 10) || 0));
+  }
+
   tail(): string {
     return this.lines().slice(-5).join(" | ");
   }
