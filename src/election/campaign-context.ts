@@ -1,7 +1,7 @@
 import type { ElectionClocks } from "./election-clocks.ts";
 import type { ElectionState, Readings } from "./election-state.ts";
 import type { Emit } from "./events.ts";
-import type { FoldParts } from "./pacing.ts";
+import type { FoldParts } from "./fold-parts.ts";
 import type { ElectorParts, ErrorPlace } from "./settings.ts";
 
 /** What the pieces of one campaign share. */

@@ -1,11 +1,12 @@
 import type { Action } from "./action.ts";
 import type { CampaignContext } from "./campaign-context.ts";
+import { CampaignNews } from "./campaign-news.ts";
 import { decide } from "./decide.ts";
 import { ElectionClocks } from "./election-clocks.ts";
 import { initialState, type ElectionState, type Readings } from "./election-state.ts";
 import type { Emit } from "./events.ts";
 import { LockTraffic } from "./lock-traffic.ts";
-import { waitMs } from "./pacing.ts";
+import { waitMs } from "./pauses.ts";
 import { RecordWatch } from "./record-watch.ts";
 import type { ElectorParts, ErrorPlace, ResolvedSettings } from "./settings.ts";
 import { TermKeeper } from "./term-keeper.ts";
@@ -37,6 +38,7 @@ export class Campaign {
   readonly #traffic: LockTraffic;
   readonly #keeper: TermKeeper;
   readonly #watch: RecordWatch;
+  readonly #news: CampaignNews;
   readonly settled: Promise<void>;
   #settle = (): void => {};
   #cancelTimer = (): void => {};
@@ -70,6 +72,11 @@ export class Campaign {
         this.#turn();
       },
       lost: (error) => this.#watchLost(error),
+    });
+    this.#news = new CampaignNews(this.#context, {
+      renewed: (validUntilMs) => this.#keeper.extend(validUntilMs),
+      newLeader: (identity) => work.newLeader(identity),
+      reopenWatch: () => this.#watch.reopen(),
     });
     this.settled = new Promise((resolve) => {
       this.#settle = resolve;
@@ -139,7 +146,7 @@ export class Campaign {
 
   #step(actions: number): void {
     if (actions > mostActionsInARow) throw new Error("bug: the election does not come to rest");
-    this.#tell(this.#clocks.readings());
+    this.#news.tell(this.#clocks.readings());
     const action = decide(this.#state, this.#look(), this.#settings);
     if (action.do === "wait") return this.#sleepUntil(action.untilMs);
     this.#turnAgain = true;
@@ -158,7 +165,7 @@ export class Campaign {
         return this.#traffic.takeOver(action.term);
       case "begin":
         this.#keeper.begin(action.term);
-        this.#tell(this.#clocks.readings()); // onNewLeader comes before onStartedLeading
+        this.#news.tell(this.#clocks.readings()); // onNewLeader comes before onStartedLeading
         return this.#keeper.startWork();
       case "renew":
         return this.#traffic.renew(action.term);
@@ -196,47 +203,6 @@ export class Campaign {
       this.#context.emit("suspect", { term: term.number });
     }
     return now;
-  }
-
-  /** Tells what the folded events amount to, in their order. */
-  #tell(now: Readings): void {
-    const { state, emit, parts } = this.#context;
-    for (let effect = state.effects.shift(); effect !== undefined; effect = state.effects.shift()) {
-      switch (effect.kind) {
-        case "alarm":
-          parts.logger.warn(effect.message, { name: this.#settings.name, alarm: effect.alarm });
-          emit("alarm", { kind: effect.alarm, message: effect.message });
-          break;
-        case "newLeader":
-          emit("newLeader", { identity: effect.identity, term: effect.term });
-          this.#callNewLeader(effect.identity);
-          break;
-        case "renewed":
-          this.#tellRenewed(effect.write.sentAtMs, effect.slow, now);
-          break;
-        case "reopenWatch":
-          this.#watch.reopen();
-          break;
-      }
-    }
-  }
-
-  #tellRenewed(sentAtMs: number, slow: boolean, now: Readings): void {
-    const { term } = this.#state;
-    if (term === undefined) return;
-    // Only a renewal that was sent after the clocks became suspect clears the suspicion.
-    if (term.suspectSeq === undefined) this.#clocks.rebase();
-    this.#keeper.extend(term.validUntilMs);
-    this.#keeper.startWork();
-    const remainingMs = Math.max(0, term.validUntilMs - now.leaderMs);
-    this.#context.emit("renewed", { term: term.number, ms: now.leaderMs - sentAtMs, remainingMs, slow });
-  }
-
-  #callNewLeader(identity: string): void {
-    const told = new Promise<void>((resolve) => {
-      resolve(this.#work.newLeader(identity));
-    });
-    told.catch((error: unknown) => this.#context.trouble(error, "onNewLeader"));
   }
 
   /** Since when the lease is free for others: what a takeover is measured from. */

@@ -1,6 +1,7 @@
 import type { Action } from "./action.ts";
 import { isMine, type ElectionState, type Readings, type SeenRecord } from "./election-state.ts";
-import { hintReadAtMs, waitMs } from "./pacing.ts";
+import { hintReadAtMs } from "./hint-tokens.ts";
+import { waitMs } from "./pauses.ts";
 import type { ResolvedSettings } from "./settings.ts";
 
 /** Terms beyond what a re-creation may have missed. */
@@ -17,7 +18,7 @@ export function decideFollowing(state: ElectionState, now: Readings, settings: R
   if (nowMs < state.holdUntilMs) return observe(state, nowMs, state.holdUntilMs); // F1
   const { seen } = state;
   if (state.mustReadSinceSeq !== undefined || state.readFailed || seen.kind === "nothing") return readNow(state, nowMs); // F2
-  if (seen.kind === "unreadable") return observe(state, nowMs, state.nextPollMs, true); // F3
+  if (seen.kind === "unreadable") return observe(state, nowMs, state.nextPollMs); // F3
   if (isMine(state)) return decideMine(state, now, settings); // F7, F8, F8b
   if (nowMs < state.acquirePauseUntilMs) return observe(state, nowMs, state.acquirePauseUntilMs); // F3b
   if (seen.kind === "absent") return decideAbsent(state, now, settings, seen); // F4, F5, F6
@@ -120,10 +121,11 @@ function readNow(state: ElectionState, nowMs: number): Action {
 }
 
 /** Waits until `untilMs`, and looks meanwhile: when a hint asks for it, and at the polling pace without a live watch. */
-function observe(state: ElectionState, nowMs: number, untilMs: number, poll = !state.watchLive): Action {
+function observe(state: ElectionState, nowMs: number, untilMs: number): Action {
   if (state.reading !== undefined) return wait(state, nowMs, [untilMs]);
   const notBeforeMs = Math.max(state.readPauseUntilMs, state.quietUntilMs);
-  const pollMs = poll ? Math.max(state.nextPollMs, notBeforeMs) : Infinity;
+  const polls = !state.watchLive || state.seen.kind === "unreadable"; // a repair may be told by nobody
+  const pollMs = polls ? Math.max(state.nextPollMs, notBeforeMs) : Infinity;
   const hintMs = state.hintPending ? Math.max(hintReadAtMs(state, nowMs), notBeforeMs) : Infinity;
   if (nowMs >= Math.min(pollMs, hintMs)) return { do: "read" };
   return wait(state, nowMs, [untilMs, pollMs, hintMs]);

@@ -1,6 +1,6 @@
 import type { Action } from "./action.ts";
 import type { ElectionState, Readings, TermState } from "./election-state.ts";
-import { hintReadAtMs } from "./pacing.ts";
+import { hintReadAtMs } from "./hint-tokens.ts";
 import type { SentWrite } from "./sent-table.ts";
 import type { ResolvedSettings } from "./settings.ts";
 

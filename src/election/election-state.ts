@@ -1,7 +1,6 @@
 import type { ObservedRecord } from "../lock/resource-lock.ts";
-import type { Version } from "../storage/versioned-storage.ts";
 import type { StopReason } from "./leadership.ts";
-import { SentTable, type SentWrite } from "./sent-table.ts";
+import { SentTable, type RecordVersion, type SentWrite } from "./sent-table.ts";
 
 /** The two clocks of a decision: the slow one judges others, the fast one judges oneself. */
 export interface Readings {
@@ -84,13 +83,16 @@ export interface TermState {
 /** A release under way: retried until it is applied, proved needless, or out of time (observer's clock). */
 export interface ReleaseState {
   readonly untilMs: number;
-  target: { readonly record: SeenRecord["record"]; readonly version: Version };
+  target: { readonly record: SeenRecord["record"]; readonly version: RecordVersion };
   readonly to: string | undefined;
   /** `write`: to be sent; `sent`: no answer yet; `read`: look whether it is still mine; `done`: nothing left to do. */
   step: "write" | "sent" | "read" | "done";
   applied: boolean;
   notBeforeMs: number;
   sinceSeq: number;
+  tries: number;
+  /** The last try lost its race (and was not unknown). */
+  lost: boolean;
 }
 
 /** Everything that a decision rests on. Events are folded into it; `decide` only reads it. Times: the observer's clock. */
@@ -139,7 +141,7 @@ export interface ElectionState {
 
   acquiring: SentWrite | undefined;
   /** The lost acquisition that the next read judges: did anything change? */
-  lostAcquisition: { readonly seq: number; readonly expected: Version | undefined; readonly watched: boolean } | undefined;
+  lostAcquisition: { readonly seq: number; readonly expected: RecordVersion | undefined; readonly watched: boolean } | undefined;
   acquirePauseUntilMs: number;
   windowDoublings: number;
   rttMs: number;

@@ -1,14 +1,21 @@
 import { EventEmitter } from "eventemitter3";
 import { AlreadyRunningError, InvalidSettingsError } from "../errors.ts";
 import type { ResourceLock } from "../lock/resource-lock.ts";
+import { AcquiredTerm } from "./acquired-term.ts";
+import { callbackWork } from "./callback-work.ts";
 import { Campaign } from "./campaign.ts";
 import { tolerancesOf, type Tolerances } from "./durations.ts";
 import type { Emit, ElectorEvents } from "./events.ts";
-import { AcquiredTerm, TermQueue, callbackWork } from "./faces.ts";
 import { checkHealth } from "./health.ts";
 import type { Leadership } from "./leadership.ts";
-import { resolveSettings, type ElectorParts, type ErrorPlace } from "./settings.ts";
-import type { LeaderElectorOptions, ResolvedSettings } from "./settings.ts";
+import {
+  resolveSettings,
+  type ElectorParts,
+  type ErrorPlace,
+  type LeaderElectorOptions,
+  type ResolvedSettings,
+} from "./settings.ts";
+import { TermQueue } from "./term-queue.ts";
 import type { CampaignWork } from "./term-run.ts";
 
 /** What every face takes. */

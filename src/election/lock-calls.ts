@@ -1,6 +1,9 @@
-import type { CallOptions } from "../storage/versioned-storage.ts";
+import type { ResourceLock } from "../lock/resource-lock.ts";
 import type { Clock } from "../system/clock.ts";
 import { TimeoutError } from "../system/signals.ts";
+
+/** What each call of a lock takes. */
+export type LockCallOptions = NonNullable<Parameters<ResourceLock["get"]>[0]>;
 
 /** How a call ended, and how long it took. */
 export type CallEnd<T> =
@@ -25,7 +28,7 @@ export class LockCalls {
     this.#clock = clock;
   }
 
-  start<T>(timeoutMs: number, call: (options: CallOptions) => Promise<T>, ended: (end: CallEnd<T>) => void): Call {
+  start<T>(timeoutMs: number, call: (options: LockCallOptions) => Promise<T>, ended: (end: CallEnd<T>) => void): Call {
     const controller = new AbortController();
     const sentMs = this.#clock.monotonicMs();
     let listening = true;

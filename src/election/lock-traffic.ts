@@ -2,15 +2,15 @@ import { CorruptDataError, appliedOf, errorCode } from "../errors.ts";
 import type { LeaderElectionRecord } from "../lock/leader-election-record.ts";
 import { maxReadableTerm } from "../lock/record-codec.ts";
 import type { LockOutcome, ObservedRecord } from "../lock/resource-lock.ts";
-import type { CallOptions, Version } from "../storage/versioned-storage.ts";
 import { microTime } from "../system/micro-time.ts";
 import type { CampaignContext } from "./campaign-context.ts";
 import type { AttemptName } from "./events.ts";
-import { LockCalls, type Call, type CallEnd } from "./lock-calls.ts";
-import { readFailed, receiveAbsence, receiveRecord, receiveUnreadable } from "./observation.ts";
-import { confirmWrite, lostRace, refused, unknownOutcome } from "./outcomes.ts";
-import { pauseAfterFailure, spendHintToken } from "./pacing.ts";
-import { heldPair, type SentWrite } from "./sent-table.ts";
+import { spendHintToken } from "./hint-tokens.ts";
+import { LockCalls, type Call, type CallEnd, type LockCallOptions } from "./lock-calls.ts";
+import { Observation } from "./observation.ts";
+import { Outcomes } from "./outcomes.ts";
+import { drawRetryPause, pauseAfterFailure } from "./pauses.ts";
+import { heldPair, type RecordVersion, type SentWrite } from "./sent-table.ts";
 
 /** What an acquisition or renewal says besides who and when. */
 interface RecordPlan {
@@ -18,19 +18,23 @@ interface RecordPlan {
   readonly op: AttemptName;
   readonly term: number;
   /** The record that is replaced, and its version; nothing for a creation. */
-  readonly replaced: { readonly record: LeaderElectionRecord; readonly version: Version } | undefined;
+  readonly replaced: { readonly record: LeaderElectionRecord; readonly version: RecordVersion } | undefined;
 }
 
 /** Sends what was decided, and folds what comes back. No decision is taken in here. */
 export class LockTraffic {
   readonly #context: CampaignContext;
   readonly #calls: LockCalls;
+  readonly #observation: Observation;
+  readonly #outcomes: Outcomes;
   #read: Call | undefined;
   #lastWriteUs = 0;
 
   constructor(context: CampaignContext) {
     this.#context = context;
     this.#calls = new LockCalls(context.parts.clock);
+    this.#observation = new Observation(context.state, context);
+    this.#outcomes = new Outcomes(context.state, context);
   }
 
   abandonAll(): void {
@@ -47,7 +51,7 @@ export class LockTraffic {
     const seq = state.seq;
     state.reading = { seq, sentMs: nowMs };
     state.lastReadSentMs = nowMs;
-    const call = (options: CallOptions): Promise<ObservedRecord | undefined> => parts.lock.get(options);
+    const call = (options: LockCallOptions): Promise<ObservedRecord | undefined> => parts.lock.get(options);
     this.#read = this.#calls.start(this.#timeoutMs(), call, (end) => {
       if (state.reading?.seq !== seq) return; // abandoned: its late answer tells nothing
       state.reading = undefined;
@@ -57,31 +61,30 @@ export class LockTraffic {
   }
 
   #foldRead(end: CallEnd<ObservedRecord | undefined>, readSeq: number): void {
-    const { state, emit } = this.#context;
+    const { emit } = this.#context;
     const now = this.#context.look();
     const receipt = { now, readSeq };
     if (end.ok) {
       this.#measure(end.ms);
       emit("attempt", { op: "read", result: "read" });
-      if (end.value === undefined) receiveAbsence(state, receipt, this.#context);
-      else receiveRecord(state, end.value, receipt, this.#context);
+      if (end.value === undefined) this.#observation.absence(receipt);
+      else this.#observation.record(end.value, receipt);
     } else if (errorCode(end.error) === "CORRUPT_DATA") {
       emit("attempt", { op: "read", result: "read" });
-      receiveUnreadable(state, end.error, receipt, this.#context);
+      this.#observation.unreadable(end.error, receipt);
     } else {
-      readFailed(state, now, this.#context, retryAfterOf(end.error));
+      this.#observation.failure(now, retryAfterOf(end.error));
       this.#failed("read", "failed", end.error);
     }
   }
 
   /** A hint that carried the record counts as a read received now. */
   foldHint(observed: ObservedRecord | undefined): void {
-    const { state } = this.#context;
     if (observed === undefined) {
-      state.hintPending = true;
+      this.#context.state.hintPending = true;
       return;
     }
-    receiveRecord(state, observed, { now: this.#context.look(), readSeq: undefined }, this.#context);
+    this.#observation.record(observed, { now: this.#context.look(), readSeq: undefined });
   }
 
   /** Asks the floor first, where there is one: a re-created record must not start below what a fenced resource accepted. */
@@ -105,8 +108,7 @@ export class LockTraffic {
       state.floor = "known";
     } else {
       state.floor = "unasked";
-      const pauseMs = this.#context.settings.retryPeriodMs * (1 + 1.2 * this.#context.random.next());
-      state.acquirePauseUntilMs = clocks.observerMs() + pauseMs;
+      state.acquirePauseUntilMs = clocks.observerMs() + drawRetryPause(this.#context);
       const error = end.ok ? new RangeError(`termFloor told ${String(end.value)}: not a term`) : end.error;
       trouble(error, "termFloor");
     }
@@ -146,7 +148,7 @@ export class LockTraffic {
     state.lastWriteMs = observerMs;
     const { lock } = parts;
     const expected = plan.replaced?.version;
-    const call = (options: CallOptions): Promise<LockOutcome> =>
+    const call = (options: LockCallOptions): Promise<LockOutcome> =>
       expected === undefined ? lock.create(record, options) : lock.update(record, expected, options);
     this.#calls.start(this.#timeoutMs(), call, (end) => {
       this.#foldWrite(write, plan.op, end);
@@ -172,12 +174,12 @@ export class LockTraffic {
   }
 
   #foldWrite(write: SentWrite, op: AttemptName, end: CallEnd<LockOutcome>): void {
-    const { state, emit } = this.#context;
+    const { emit } = this.#context;
     const now = this.#context.look();
     if (!end.ok) {
       const unproven = appliedOf(end.error) === "unknown";
-      if (unproven) unknownOutcome(state, write, now, this.#context);
-      else refused(state, write, now, this.#context, retryAfterOf(end.error));
+      if (unproven) this.#outcomes.unknown(write, now);
+      else this.#outcomes.refused(write, now, retryAfterOf(end.error));
       if (unproven) emit("outcomeUnknown", { op });
       return this.#failed(op, unproven ? "unknown" : "failed", end.error);
     }
@@ -185,14 +187,14 @@ export class LockTraffic {
     const { value: outcome } = end;
     if (isWritten(outcome)) {
       const record = { ...write.record, leaderTransitions: outcome.term ?? write.record.leaderTransitions };
-      confirmWrite(state, write, { record, version: outcome.version }, now, this.#context);
+      this.#outcomes.confirm(write, { record, version: outcome.version }, now);
       emit("attempt", { op, result: "written" });
     } else if (isLost(outcome)) {
-      lostRace(state, write, this.#context);
+      this.#outcomes.lostRace(write);
       emit("attempt", { op, result: "lost" });
       emit("lostRace", { op });
     } else {
-      unknownOutcome(state, write, now, this.#context);
+      this.#outcomes.unknown(write, now);
       this.#failed(op, "unknown", new TypeError("the lock answered a write with neither a version nor a refusal"));
     }
   }
@@ -212,9 +214,10 @@ export class LockTraffic {
       ...(release.to !== undefined && { preferredHolder: release.to }),
     };
     release.step = "sent";
+    release.tries += 1;
     state.lastWriteMs = clocks.observerMs();
     const timeoutMs = Math.min(settings.attemptTimeoutMs, release.untilMs - state.lastWriteMs);
-    const call = (options: CallOptions): Promise<LockOutcome> => parts.lock.update(record, target.version, options);
+    const call = (options: LockCallOptions): Promise<LockOutcome> => parts.lock.update(record, target.version, options);
     this.#calls.start(timeoutMs, call, (end) => {
       if (state.release !== release || release.step === "done") return;
       this.#foldRelease(end);
@@ -235,7 +238,8 @@ export class LockTraffic {
       return emit("attempt", { op: "release", result: "written" });
     }
     release.step = "read";
-    if (end.ok && isLost(end.value)) {
+    release.lost = end.ok && isLost(end.value);
+    if (release.lost) {
       emit("lostRace", { op: "release" });
       return emit("attempt", { op: "release", result: "lost" });
     }
@@ -275,7 +279,7 @@ export class LockTraffic {
   }
 }
 
-function isWritten(outcome: unknown): outcome is { written: true; version: Version; term?: number } {
+function isWritten(outcome: unknown): outcome is { written: true; version: RecordVersion; term?: number } {
   if (typeof outcome !== "object" || outcome === null) return false;
   return Reflect.get(outcome, "written") === true && typeof Reflect.get(outcome, "version") === "string";
 }

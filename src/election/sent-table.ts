@@ -1,5 +1,8 @@
 import type { LeaderElectionRecord } from "../lock/leader-election-record.ts";
-import type { Version } from "../storage/versioned-storage.ts";
+import type { ObservedRecord } from "../lock/resource-lock.ts";
+
+/** The opaque version under which a record was received, or written. */
+export type RecordVersion = ObservedRecord["version"];
 
 /** One acquiring or renewing write of this elector. Its (holder, renewTime) pair names it: no two writes share one. */
 export interface SentWrite {
@@ -11,7 +14,7 @@ export interface SentWrite {
   /** Orders sends, answers and receipts without a clock. */
   readonly sentSeq: number;
   /** The version that the write names; `undefined` for a creation. */
-  readonly expected: Version | undefined;
+  readonly expected: RecordVersion | undefined;
   /** `underWay` until an answer or the deadline; then what is known of it without a confirmation. */
   status: "underWay" | "unknown" | "refused" | "lost";
   /** The order of the event that ended `underWay`. */
@@ -21,7 +24,7 @@ export interface SentWrite {
 /** A write that is known to be applied, and the version under which it was seen last. */
 export interface ConfirmedWrite {
   readonly write: SentWrite;
-  version: Version;
+  version: RecordVersion;
   /** The term as stored; a lock's server may have counted another one than was asked for. */
   readonly term: number;
   /** What is stored now: another hand may have edited what is not ours. */

@@ -162,7 +162,7 @@ function choiceProblems(options: LeaderElectorOptions): string[] {
   const problems: string[] = [];
   const oneOf = (name: string, value: unknown, choices: readonly unknown[]): void => {
     if (value === undefined || choices.includes(value)) return;
-    problems.push(`${name} (${String(value)}) must be ${choices.map((one) => JSON.stringify(one)).join(" or ")}`);
+    problems.push(`${name} (${JSON.stringify(value)}) must be ${choices.map((one) => JSON.stringify(one)).join(" or ")}`);
   };
   oneOf("onMissing", options.onMissing, ["create", "wait"]);
   oneOf("whenWorkReturns", options.whenWorkReturns, ["keep", "resign"]);

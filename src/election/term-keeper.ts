@@ -4,9 +4,9 @@ import { raise } from "./alarms.ts";
 import type { CampaignContext } from "./campaign-context.ts";
 import { beginTerm, type Readings, type TermState } from "./election-state.ts";
 import type { StopReason } from "./leadership.ts";
-import { reportLeader } from "./observation.ts";
-import { drawRetryPause } from "./pacing.ts";
-import { TermLeadership } from "./term-leadership.ts";
+import { drawRetryPause } from "./pauses.ts";
+import { reportLeader } from "./sightings.ts";
+import { TermLeadership, type TermHooks } from "./term-leadership.ts";
 import { TermRun, type CampaignWork, type WorkEnd } from "./term-run.ts";
 
 /** The life of each term: begin, drain, close, release or demote; one start, at most one stop, never interleaved. */
@@ -43,7 +43,7 @@ export class TermKeeper {
     if (confirmed === undefined) return; // decide never asks for it
     const now = clocks.readings();
     const validUntilMs = confirmed.write.sentAtMs + settings.renewDeadlineMs;
-    const leadership = new TermLeadership(term, settings.identity, validUntilMs, clocks, this.#hooks());
+    const leadership = new TermLeadership({ term, identity: settings.identity, validUntilMs }, clocks, this.#hooks());
     state.term = beginTerm(term, now.leaderMs, validUntilMs);
     state.begunTerm = term;
     state.begunWrite = confirmed.write;
@@ -117,7 +117,7 @@ export class TermKeeper {
     const target = { record: confirmed.record, version: confirmed.version };
     state.release = {
       ...{ untilMs: now.observerMs + settings.releaseTimeoutMs, target, to: term?.ending?.to },
-      ...{ step: "write", applied: false, notBeforeMs: now.observerMs, sinceSeq: state.seq },
+      ...{ step: "write", applied: false, notBeforeMs: now.observerMs, sinceSeq: state.seq, tries: 0, lost: false },
     };
     state.release.notBeforeMs = Math.max(now.observerMs, state.lastWriteMs + settings.minWriteIntervalMs);
     state.phase = "releasing";
@@ -145,7 +145,7 @@ export class TermKeeper {
     state.overrunAtMs = undefined;
     this.overrun = true;
     const text = `the work of "${settings.name}" did not end within ${settings.drainTimeoutMs} ms; the lease runs out`;
-    raise(state, "workOverrun", String(state.begunTerm), text);
+    raise(state, "workOverrun", { cause: String(state.begunTerm), message: text });
     trouble(new WorkOverrunError(text, { operation: "drain" }), "work");
   }
 
@@ -153,6 +153,7 @@ export class TermKeeper {
   extend(validUntilMs: number): void {
     this.#run?.leadership.extend(validUntilMs);
     if (!this.#context.clocks.suspect) this.#run?.leadership.settle();
+    this.startWork();
   }
 
   /** F8: a slow link must not starve others. */
@@ -203,7 +204,7 @@ export class TermKeeper {
     const { signal } = run.leadership;
     // Work that was asked to stop may end by throwing what it was told; that is no failure.
     const wasTold = signal.aborted && (error === signal.reason || errorCode(error) === "LEADERSHIP_LOST");
-    if (errorCode(error) === "STALE_TERM") this.#fenced(acceptedTermOf(error));
+    if (errorCode(error) === "STALE_TERM") this.#fenced(error);
     if (!wasTold) this.#context.trouble(error, "work");
     if (run === this.#run && !wasTold) this.#endBy("workFailed");
     this.#changed();
@@ -214,8 +215,10 @@ export class TermKeeper {
     if (term !== undefined) term.ending ??= { reason };
   }
 
-  #fenced(acceptedTerm: number): void {
+  /** A guarded resource has accepted a larger term: this one is over, and the next must be larger still. */
+  #fenced(error: unknown): void {
     const { state } = this.#context;
+    const acceptedTerm = acceptedTermOf(error);
     if (acceptedTerm > state.floorTerm && acceptedTerm <= maxReadableTerm) state.floorTerm = acceptedTerm;
     if (state.term !== undefined && acceptedTerm >= state.term.number) state.term.loss ??= "fenced";
   }
@@ -242,7 +245,7 @@ export class TermKeeper {
     }
   }
 
-  #hooks(): ConstructorParameters<typeof TermLeadership>[4] {
+  #hooks(): TermHooks {
     const { state, emit } = this.#context;
     return {
       wake: () => queueMicrotask(() => this.#context.turn()),
@@ -252,8 +255,8 @@ export class TermKeeper {
         if (running === 0) queueMicrotask(() => this.#context.turn());
       },
       guardRefused: () => emit("guardRefused", { term: state.begunTerm }),
-      fenced: (acceptedTerm) => {
-        this.#fenced(acceptedTerm);
+      fenced: (error) => {
+        this.#fenced(error);
         this.#context.turn();
       },
       dispose: async () => {

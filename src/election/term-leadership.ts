@@ -1,4 +1,5 @@
 import { LeadershipLostError, errorCode } from "../errors.ts";
+import { Deferred } from "../system/deferred.ts";
 import type { ElectionClocks } from "./election-clocks.ts";
 import type { GuardOptions, Leadership, StopReason } from "./leadership.ts";
 
@@ -10,9 +11,16 @@ export interface TermHooks {
   stepsChanged(running: number): void;
   guardRefused(): void;
   /** A guarded resource has accepted a larger term. */
-  fenced(acceptedTerm: number): void;
+  fenced(error: unknown): void;
   /** `Symbol.asyncDispose`: the holder is done with the term. */
   dispose(): Promise<void>;
+}
+
+/** What a term starts with; `validUntilMs` is on the leader's clock. */
+export interface TermStart {
+  readonly term: number;
+  readonly identity: string;
+  readonly validUntilMs: number;
 }
 
 /**
@@ -30,12 +38,12 @@ export class TermLeadership implements Leadership {
   #validUntilMs: number;
   #closed: StopReason | undefined;
   #running = 0;
-  #settled: PromiseWithResolve | undefined;
+  #settled: Deferred<void> | undefined;
 
-  constructor(term: number, identity: string, validUntilMs: number, clocks: ElectionClocks, hooks: TermHooks) {
-    this.term = term;
-    this.identity = identity;
-    this.#validUntilMs = validUntilMs;
+  constructor(start: TermStart, clocks: ElectionClocks, hooks: TermHooks) {
+    this.term = start.term;
+    this.identity = start.identity;
+    this.#validUntilMs = start.validUntilMs;
     this.#clocks = clocks;
     this.#hooks = hooks;
   }
@@ -82,7 +90,7 @@ export class TermLeadership implements Leadership {
       if (!this.isHeld()) throw this.#lost("outlasted", value);
       return value;
     } catch (error) {
-      if (errorCode(error) === "STALE_TERM") this.#hooks.fenced(acceptedTermOf(error));
+      if (errorCode(error) === "STALE_TERM") this.#hooks.fenced(error);
       throw error;
     } finally {
       this.#count(-1);
@@ -122,7 +130,7 @@ export class TermLeadership implements Leadership {
   /** While the clocks are suspect, a step waits for the renewal that settles it. */
   async #whileSuspect(): Promise<void> {
     while (this.#closed === undefined && !this.isHeld() && this.#clocks.suspect) {
-      this.#settled ??= promiseWithResolve();
+      this.#settled ??= new Deferred();
       await this.#settled.promise;
     }
   }
@@ -137,22 +145,4 @@ export class TermLeadership implements Leadership {
     const details = { reason, phase, operation: "guard", ...(phase === "outlasted" && { value }) };
     return new LeadershipLostError(`term ${this.term} is over (${reason}): ${what}`, details);
   }
-}
-
-interface PromiseWithResolve {
-  readonly promise: Promise<void>;
-  readonly resolve: () => void;
-}
-
-function promiseWithResolve(): PromiseWithResolve {
-  let resolve = (): void => {};
-  const promise = new Promise<void>((done) => {
-    resolve = done;
-  });
-  return { promise, resolve };
-}
-
-function acceptedTermOf(error: unknown): number {
-  const accepted: unknown = typeof error === "object" && error !== null ? Reflect.get(error, "acceptedTerm") : undefined;
-  return typeof accepted === "number" && Number.isSafeInteger(accepted) ? accepted : 0;
 }

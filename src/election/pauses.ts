@@ -1,12 +1,6 @@
-import type { Random } from "../system/random.ts";
 import type { ElectionState, Readings } from "./election-state.ts";
+import type { FoldParts } from "./fold-parts.ts";
 import type { ResolvedSettings } from "./settings.ts";
-
-/** What folding an event needs besides the state. */
-export interface FoldParts {
-  readonly settings: ResolvedSettings;
-  readonly random: Random;
-}
 
 /** The wait before a record that was not renewed may be replaced: never the challenger's duration alone. */
 export function waitMs(storedMs: number | undefined, settings: ResolvedSettings): number {
@@ -29,21 +23,4 @@ export function pauseAfterFailure(state: ElectionState, now: Readings, settings:
 export function beQuiet(state: ElectionState, now: Readings, retryAfterMs: number): void {
   const untilMs = now.observerMs + Math.min(retryAfterMs, 60_000);
   if (retryAfterMs > 0) state.quietUntilMs = Math.max(state.quietUntilMs, untilMs);
-}
-
-/** Hint reads come in bursts of 10, then 2 a second. */
-export const hintBurst = 10;
-const hintsPerMs = 2 / 1000;
-
-/** When the next read that a hint asked for is allowed. */
-export function hintReadAtMs(state: ElectionState, nowMs: number): number {
-  const tokens = state.hintTokens + (nowMs - state.hintTokensAtMs) * hintsPerMs;
-  return tokens >= 1 ? nowMs : nowMs + (1 - tokens) / hintsPerMs;
-}
-
-/** Takes one token for a hint read. */
-export function spendHintToken(state: ElectionState, nowMs: number): void {
-  const tokens = Math.min(hintBurst, state.hintTokens + (nowMs - state.hintTokensAtMs) * hintsPerMs);
-  state.hintTokens = tokens - 1;
-  state.hintTokensAtMs = nowMs;
 }

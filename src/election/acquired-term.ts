@@ -1,0 +1,49 @@
+import { LeadershipLostError, errorCode } from "../errors.ts";
+import { Deferred } from "../system/deferred.ts";
+import type { Campaign } from "./campaign.ts";
+import type { Leadership } from "./leadership.ts";
+import type { CampaignWork, WorkEnd } from "./term-run.ts";
+
+/** The one term of `acquire`: held until it is disposed of. */
+export class AcquiredTerm implements CampaignWork {
+  readonly onlyOneTerm = true;
+  readonly #held = new Deferred<Leadership>();
+  readonly #ended = new Deferred<WorkEnd>();
+  #settled: Promise<void> = Promise.resolve();
+
+  start(leadership: Leadership): Promise<WorkEnd> {
+    this.#held.resolve(leadership);
+    return this.#ended.promise;
+  }
+
+  stopped(): void {}
+
+  newLeader(): void {}
+
+  hopeless(error: unknown): boolean {
+    const isHopeless = hopelessCodes.has(errorCode(error) ?? "");
+    if (isHopeless) this.#held.reject(error);
+    return isHopeless;
+  }
+
+  async dispose(): Promise<void> {
+    this.#ended.resolve("workReturned");
+    await this.#settled;
+  }
+
+  /** Resolves with the term, or rejects once the campaign has settled without one. */
+  async acquired(campaign: Campaign | undefined, signal: AbortSignal | undefined): Promise<Leadership> {
+    this.#settled = campaign?.settled ?? Promise.resolve();
+    void this.#settled.then(() => {
+      const details = { reason: "stopped", phase: "refused", operation: "acquire" } as const;
+      const stopped = new LeadershipLostError("the campaign was stopped before it led", details);
+      this.#held.reject(signal?.aborted === true ? signal.reason : stopped);
+    });
+    return this.#held.promise;
+  }
+}
+
+/** Errors that waiting cannot help. */
+const hopelessCodes: ReadonlySet<string> = new Set([
+  ...["ACCESS_DENIED", "UNSAFE_STORAGE", "UNSUPPORTED", "INVALID_SETTINGS", "INVALID_KEY", "PACKAGE_MISSING", "CLOSED"],
+]);

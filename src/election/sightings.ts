@@ -1,0 +1,107 @@
+import type { LeaderElectionRecord } from "../lock/leader-election-record.ts";
+import type { ObservedRecord } from "../lock/resource-lock.ts";
+import { printable } from "../system/logger.ts";
+import { raise, settleAlarm } from "./alarms.ts";
+import type { ElectionState, SeenRecord } from "./election-state.ts";
+import type { FoldParts } from "./fold-parts.ts";
+import type { Receipt } from "./observation.ts";
+import { waitMs } from "./pauses.ts";
+
+const receiptsKept = 32;
+
+/** Stamps records with their first receipt, notices what is odd about them, and keeps the one in hand. */
+export class Sightings {
+  readonly #state: ElectionState;
+  readonly #parts: FoldParts;
+
+  constructor(state: ElectionState, parts: FoldParts) {
+    this.#state = state;
+    this.#parts = parts;
+  }
+
+  /** A record with the moment of its first receipt: a pair that is received again keeps it. */
+  of({ record, version }: ObservedRecord, pair: string, receipt: Receipt): SeenRecord {
+    const { firstReceipts } = this.#state;
+    const nowMs = receipt.now.observerMs;
+    const known = firstReceipts.get(pair) ?? { atMs: nowMs, share: this.#parts.random.next() };
+    const isNew = !firstReceipts.delete(pair); // set again below: the most recently received come last
+    firstReceipts.set(pair, known);
+    const [oldest] = firstReceipts.keys();
+    if (firstReceipts.size > receiptsKept && oldest !== undefined) firstReceipts.delete(oldest);
+    if (isNew && !this.#noticeTerm(record, receipt)) firstReceipts.delete(pair);
+    const seconds = record.leaseDurationSeconds;
+    const storedMs = seconds === undefined ? undefined : seconds * 1000;
+    const moments = { firstReceiptMs: known.atMs, lastReceiptMs: nowMs, share: known.share };
+    return { kind: "record", record, version, pair, ...moments, storedMs };
+  }
+
+  /** Makes a record the one in hand. */
+  keep(seen: SeenRecord, mine: boolean): void {
+    const state = this.#state;
+    const { settings } = this.#parts;
+    const before = state.seen;
+    const { record } = seen;
+    if (before.kind === "record" && before.record.holderIdentity !== record.holderIdentity) state.windowDoublings = 0;
+    state.seen = seen;
+    state.everSaw = true;
+    state.lastWaitMs = waitMs(seen.storedMs, settings);
+    if (mine) return;
+    state.erasedValidUntilMs = -Infinity; // somebody else was here: an absence after this is like any other
+    if (record.holderIdentity === "") return;
+    this.#noticeDuration(seen);
+    if (this.#isTwin(record)) {
+      const message = `another candidate writes as ${printable(record.holderIdentity)}: give each its own lock object`;
+      raise(state, "duplicateIdentity", { cause: "", message });
+    } else {
+      settleAlarm(state, "duplicateIdentity");
+    }
+    reportLeader(state, record.holderIdentity, record.leaderTransitions);
+  }
+
+  /**
+   * A pair never seen before with a smaller term: a restored backup, a storage that forgot, or a hint that came late.
+   * Returns whether its receipt counts.
+   */
+  #noticeTerm(record: LeaderElectionRecord, { readSeq }: Receipt): boolean {
+    const state = this.#state;
+    const { leaderTransitions: stored } = record;
+    if (stored >= state.highestTerm) {
+      state.highestTerm = stored;
+      state.termWentBack = false;
+      settleAlarm(state, "termRegression");
+      return true;
+    }
+    if (readSeq === undefined) {
+      state.hintPending = true; // a hint may be of any age: only a read tells whether the record went back
+      return false;
+    }
+    state.termWentBack = true;
+    const message = `the record went back from term ${state.highestTerm} to ${stored}: restored, or rewritten?`;
+    raise(state, "termRegression", { cause: `${record.holderIdentity} ${stored}`, message });
+    return true;
+  }
+
+  #noticeDuration({ record, storedMs }: SeenRecord): void {
+    if (storedMs !== undefined && storedMs <= this.#parts.settings.maxHonouredLeaseMs) return;
+    const what = storedMs === undefined ? "no usable lease duration" : `a lease of ${storedMs / 1000} s`;
+    const message = `${printable(record.holderIdentity)} has stored ${what}`;
+    raise(this.#state, "hostileDuration", { cause: `${record.holderIdentity} ${storedMs}`, message });
+  }
+
+  /** My identity, with a pair that I did not write: not one of my own earlier terms, so somebody shares the identity. */
+  #isTwin(record: LeaderElectionRecord): boolean {
+    return record.holderIdentity === this.#state.identity && record.leaderTransitions >= this.#state.begunTerm;
+  }
+}
+
+/** Tells each change of a non-empty holder once; an old record that is seen again is no change. */
+export function reportLeader(state: ElectionState, identity: string, term: number): void {
+  const { reported } = state;
+  if (reported?.identity === identity) {
+    if (term > reported.term) state.reported = { identity, term };
+    return;
+  }
+  if (reported !== undefined && term < reported.term && !state.termWentBack) return;
+  state.reported = { identity, term };
+  state.effects.push({ kind: "newLeader", identity, term });
+}
