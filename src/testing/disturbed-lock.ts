@@ -19,8 +19,11 @@ export interface DisturbedLockOptions {
   readonly clock: Clock;
   /** Instead of the lock's own. */
   readonly identity?: string;
-  /** Whether there is a `watch`; its hints come from `hint()` alone, and are bare. Default false. */
-  readonly watched?: boolean;
+  /**
+   * Whether there is a `watch`: `true` for one whose hints come from `hint()` alone, and are bare; `"through"` for that of
+   * the lock behind. Default false.
+   */
+  readonly watched?: boolean | "through";
 }
 
 const mostCallsAtOnce = 1_000;
@@ -45,6 +48,7 @@ export class DisturbedLock implements ResourceLock {
   readonly #clock: Clock;
   readonly #faults = new FakeFaults();
   readonly #watchers = new Set<() => void>();
+  readonly #breaks = new Set<(error: Error) => void>();
 
   constructor(inner: ResourceLock, { clock, identity = inner.identity, watched = false }: DisturbedLockOptions) {
     this.#inner = inner;
@@ -52,7 +56,9 @@ export class DisturbedLock implements ResourceLock {
     this.identity = identity;
     this.description = inner.description;
     if (inner.minWriteIntervalMs !== undefined) this.minWriteIntervalMs = inner.minWriteIntervalMs;
-    if (watched) this.watch = ({ signal }) => this.#hintsUntil(signal);
+    if (watched === true) this.watch = ({ signal }) => this.#hintsUntil(signal);
+    const watch = inner.watch?.bind(inner);
+    if (watched === "through" && watch !== undefined) this.watch = ({ signal }) => this.#breakable(watch, signal);
   }
 
   /** The calls so far: `["get", "create", "update"]`. A release is an update. */
@@ -121,6 +127,31 @@ export class DisturbedLock implements ResourceLock {
   hint(): void {
     this.hints += 1;
     for (const wake of this.#watchers) wake();
+  }
+
+  /** Ends the watches with this error. */
+  breakWatch(error: Error): void {
+    for (const broken of this.#breaks) broken(error);
+  }
+
+  async *#breakable(
+    watch: NonNullable<ResourceLock["watch"]>,
+    signal: AbortSignal,
+  ): AsyncGenerator<LockHint, void, void> {
+    let breakNow = (_error: Error): void => {};
+    const broken = new Promise<never>((_resolve, reject) => (breakNow = reject));
+    broken.catch(() => {}); // whoever reads the hints hears of it
+    this.#breaks.add(breakNow);
+    const hints = watch({ signal })[Symbol.asyncIterator]();
+    try {
+      for (;;) {
+        const next = await Promise.race([hints.next(), broken]);
+        if (next.done === true) return;
+        yield next.value;
+      }
+    } finally {
+      this.#breaks.delete(breakNow);
+    }
   }
 
   async #call<T>(details: Omit<DisturbedCall, "atMs">, act: () => Promise<T>): Promise<T> {

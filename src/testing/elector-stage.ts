@@ -43,7 +43,7 @@ export interface CandidateOptions {
   readonly work?: (leadership: Leadership) => void | Promise<void>;
   readonly stopped?: (reason: StopReason) => void | Promise<void>;
   readonly identity?: string;
-  readonly watched?: boolean;
+  readonly watched?: boolean | "through";
 }
 
 /** 10 s of lease, and numbers that make every look predictable: no herd window, and draws of 0 until a case says otherwise. */
@@ -205,6 +205,11 @@ export class ElectorStage {
 
   async holder(): Promise<string | undefined> {
     return (await this.stored())?.record.holderIdentity;
+  }
+
+  /** How many calls all candidates have made. */
+  get calls(): number {
+    return this.#candidates.reduce((sum, { lock }) => sum + lock.log.length, 0);
   }
 
   async finish(): Promise<void> {
