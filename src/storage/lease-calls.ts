@@ -21,7 +21,7 @@ const deletePauseMs = 20;
 export async function readLease(storage: VersionedStorage, key: string, options?: CallOptions): Promise<LeaseObject> {
   const stored = await storage.read(key, options);
   if (stored === undefined) throw notFound(storage, "readLease", key);
-  return leaseObject(storage, "readLease", key, stored);
+  return leaseObject(where(storage, "readLease", key), stored);
 }
 
 /** `LeaseStorage.createLease` over any storage. */
@@ -93,16 +93,16 @@ export async function* watchLease(
 
 function decodable(storage: VersionedStorage, key: string, seen: Stored): LeaseObject | undefined {
   try {
-    return leaseObject(storage, "watchLease", key, seen);
+    return leaseObject(where(storage, "watchLease", key), seen);
   } catch (error) {
     if (errorCode(error) === "CORRUPT_DATA") return undefined;
     throw error;
   }
 }
 
-function leaseObject(storage: VersionedStorage, operation: string, key: string, stored: Stored): LeaseObject {
-  const { data, problems } = decodeLease(stored.value, { ...where(storage, operation, key), version: stored.version });
-  return { data, generation: stored.version, ...(problems.length > 0 && { problems }) };
+function leaseObject(details: ErrorDetails, { value, version }: Stored): LeaseObject {
+  const { data, problems } = decodeLease(value, { ...details, version });
+  return { data, generation: version, ...(problems.length > 0 && { problems }) };
 }
 
 function notFound(storage: VersionedStorage, operation: string, key: string): NotFoundError {

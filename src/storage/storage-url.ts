@@ -1,6 +1,6 @@
 import { InvalidSettingsError } from "../errors.ts";
 import { printable } from "../system/logger.ts";
-import { commonParameters, parseParameter, type ParameterTable, type ParameterValues } from "./url-parameters.ts";
+import { sharedParameters, parseParameter, type ParameterTable, type ParameterValues } from "./url-parameters.ts";
 
 /** User info of a URL. */
 export interface Credentials {
@@ -54,8 +54,8 @@ export class StorageUrl {
    * @throws {InvalidSettingsError} with every unknown, repeated and ill-typed parameter, and the names that are
    * allowed.
    */
-  parameters<T extends ParameterTable>(table: T): ParameterValues<T & typeof commonParameters> {
-    const all: ParameterTable = { ...commonParameters, ...table };
+  parameters<T extends ParameterTable>(table: T): ParameterValues<T & typeof sharedParameters> {
+    const all: ParameterTable = { ...sharedParameters, ...table };
     const problems: string[] = [];
     const given = new Map<string, string>();
     for (const [name, value] of this.#parameters) {
@@ -73,8 +73,8 @@ export class StorageUrl {
     if (problems.length > 0) {
       throw new InvalidSettingsError([...problems, `allowed are: ${Object.keys(all).sort().join(", ")}`]);
     }
-    const typed = values as ParameterValues<T & typeof commonParameters>; // cast: each was parsed by its row
-    this.#probe = (typed as ParameterValues<typeof commonParameters>).probe; // cast: a part of it, for the compiler
+    const typed = values as ParameterValues<T & typeof sharedParameters>; // cast: each was parsed by its row
+    this.#probe = (typed as ParameterValues<typeof sharedParameters>).probe; // cast: a part of it, for the compiler
     return typed;
   }
 }

@@ -24,13 +24,13 @@ export type ParameterValues<T extends ParameterTable> = {
         : string | Extract<T[K]["default"], undefined>;
 };
 
-type CommonInteger = Extract<Parameter, { readonly type: "integer" }>;
+type SharedInteger = Extract<Parameter, { readonly type: "integer" }>;
 
 /** The parameters that every storage has. A driver that repeats one with another default replaces it. */
-export const commonParameters: {
-  readonly timeoutMs: CommonInteger;
-  readonly pollMs: CommonInteger;
-  readonly maxValueBytes: CommonInteger;
+export const sharedParameters: {
+  readonly timeoutMs: SharedInteger;
+  readonly pollMs: SharedInteger;
+  readonly maxValueBytes: SharedInteger;
   readonly probe: {
     readonly type: "choice";
     readonly default: "auto";

@@ -9,13 +9,19 @@ export const never: Version = "no version of anybody" as Version; // cast: that 
 /** One call, ready to be made. */
 export type Call = (() => Promise<unknown>) & { readonly operation: string; readonly writes: boolean };
 
+/** What the calls are given. */
+export interface CallsOptions {
+  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number;
+  readonly expected?: Version;
+  readonly value?: string;
+}
+
 /** One call of each kind. */
 export function callsOf(
   storage: VersionedStorage,
   key: string,
-  options: { readonly signal?: AbortSignal; readonly timeoutMs?: number },
-  expected: Version = never,
-  value = "x",
+  { expected = never, value = "x", ...options }: CallsOptions = {},
 ): readonly Call[] {
   const call = (operation: string, run: () => Promise<unknown>): Call =>
     Object.assign(run, { operation, writes: operation !== "read" && operation !== "list" });

@@ -53,8 +53,7 @@ export const troubleCases: readonly StorageSuiteCase<VersionedStorage>[] = [
     async run({ connect, clock, faults }) {
       const { connection } = given(faults);
       const version = written(await (await connect()).create("a", bytes("one")));
-      const options = { timeoutMs: 20 };
-      for (const call of callsOf(connection, "a", options, version)) {
+      for (const call of callsOf(connection, "a", { timeoutMs: 20, expected: version })) {
         given(faults).next({ kind: "hang" });
         const startedMs = clock.monotonicMs();
         const error = await within(clock, 2000, thrownBy(call));
@@ -138,7 +137,7 @@ export const troubleCases: readonly StorageSuiteCase<VersionedStorage>[] = [
     async run({ connect, faults }) {
       const { connection } = given(faults);
       const version = written(await (await connect()).create("a", bytes("one")));
-      for (const call of callsOf(connection, "a", {}, version).filter((each) => each.writes)) {
+      for (const call of callsOf(connection, "a", { expected: version }).filter((each) => each.writes)) {
         given(faults).next({ kind: "busy" });
         const sent = given(faults).requests;
         await assertThrown(call, { code: "STORAGE_UNAVAILABLE", applied: "no" });
@@ -157,7 +156,7 @@ export const troubleCases: readonly StorageSuiteCase<VersionedStorage>[] = [
     needs: ["faults"],
     name: "denied access is told after one attempt, with the operation and the right that is missing",
     async run({ faults }) {
-      for (const call of callsOf(given(faults).connection, "a", {})) {
+      for (const call of callsOf(given(faults).connection, "a")) {
         given(faults).next({ kind: "denied" });
         const sent = given(faults).requests;
         const error = await assertThrown(call, { code: "ACCESS_DENIED", ...(call.writes && { applied: "no" }) });
@@ -178,7 +177,7 @@ export const troubleCases: readonly StorageSuiteCase<VersionedStorage>[] = [
       await storage.close();
       await storage.close();
       await storage[Symbol.asyncDispose]();
-      for (const call of callsOf(storage, "a", {})) await assertThrown(call, { code: "CLOSED" });
+      for (const call of callsOf(storage, "a")) await assertThrown(call, { code: "CLOSED" });
       if (watching !== undefined) await within(clock, 2000, watching.end);
       assert.equal((await storage.health()).status, "unhealthy");
       await assertStored(other, "a", { value: bytes("one") });
@@ -193,16 +192,16 @@ export const troubleCases: readonly StorageSuiteCase<VersionedStorage>[] = [
       const [storage, closed] = [await connect(), await connect()];
       const version = written(await storage.create("a", bytes(value)));
       await closed.close();
+      const what = { expected: version, value };
       const errors: unknown[] = [];
       const collect = async (call: () => Promise<unknown>): Promise<void> => void errors.push(await call().catch(same));
-      for (const call of callsOf(closed, "a", {}, version, value)) await collect(call);
-      for (const key of ["..", "a\0"])
-        for (const call of callsOf(storage, key, {}, version, value)) await collect(call);
+      for (const call of callsOf(closed, "a", what)) await collect(call);
+      for (const key of ["..", "a\0"]) for (const call of callsOf(storage, key, what)) await collect(call);
       const tooLarge = bytes(value.padEnd(storage.capabilities.maxValueBytes + 1));
       await collect(() => storage.create("large", tooLarge));
       for (const kind of ["requestLost", "answerLost", "hang", "throttled", "busy", "denied"] as const) {
         if (faults === undefined) continue;
-        for (const call of callsOf(faults.connection, `f/${kind}`, { timeoutMs: 5 }, version, value)) {
+        for (const call of callsOf(faults.connection, `f/${kind}`, { ...what, timeoutMs: 5 })) {
           faults.next({ kind });
           await collect(call);
         }

@@ -60,7 +60,7 @@ test("what is not run has failed where the harness has to be complete", async ()
   }
 });
 
-test("each case has a fresh place; its connections are closed and the place is removed, also when it fails", async () => {
+test("each case has a fresh place; connections are closed and the place is removed, also when it fails", async () => {
   const places: MemoryData[] = [];
   const removed: MemoryData[] = [];
   const connections: VersionedStorage[] = [];
