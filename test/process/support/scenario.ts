@@ -1,0 +1,53 @@
+import { expect, test, vi } from "vitest";
+import { Candidates, timing } from "./candidates.ts";
+import { atMs, type Candidate } from "./candidate-process.ts";
+
+/** How often each scenario runs: before a release all of them have to be green 100 times in a row. */
+const repeats = Number(process.env["TENURE_TEST_REPEAT"] ?? 1) - 1;
+
+// Scenarios wait for leases to run out and hardly compute, so they run side by side.
+vi.setConfig({ maxConcurrency: 8 });
+
+/** L1: how long after the last fault a candidate leads at the latest, with a herd window of a second. */
+export const l1Ms: number = timing.leaseDurationMs + 2.2 * timing.retryPeriodMs + 1_000;
+/** L2 on push, on a machine that runs all scenarios at once. One that polls would need up to 2.2 retry periods. */
+export const l2Ms = 500;
+
+/** One scenario: its own lease, its own processes. What happened has to be right in the end, whatever it was. */
+export function scenario(title: string, play: (candidates: Candidates) => Promise<void>): void {
+  test.concurrent(title, { repeats, timeout: 60_000 }, async () => {
+    await using candidates = await Candidates.open();
+    await play(candidates);
+    expect(await candidates.problems()).toEqual([]);
+  });
+}
+
+/** The first of these that starts a term, and that start. */
+export async function firstStart(candidates: readonly Candidate[]): Promise<{ winner: Candidate; term: number }> {
+  return Promise.any(
+    candidates.map(async (winner) => {
+      const { term } = await winner.until("started", { after: winner.count("started") });
+      return { winner, term };
+    }),
+  );
+}
+
+/** When `candidate` sent its last acquisition or renewal: the least that others have to wait from. */
+export function lastWriteMs(candidate: Candidate): number {
+  const sent = candidate.all("sending").filter(({ op }) => op !== "release");
+  return atMs(sent.at(-1) ?? { atNs: "0" });
+}
+
+/** When `candidate` sent the acquisition of that term. */
+export function acquiredMs(candidate: Candidate, term: number): number {
+  const sent = candidate.all("sending").find(({ op, record }) => op === "acquire" && record.leaderTransitions === term);
+  return atMs(sent ?? { atNs: "0" });
+}
+
+/** Asserts that `winner` waited out the lease of `lost`, who never released it, and not much longer. */
+export function expectWaited(winner: Candidate, term: number, lost: Candidate): void {
+  const acquired = acquiredMs(winner, term);
+  const [ready] = winner.all("ready");
+  expect(acquired - lastWriteMs(lost)).toBeGreaterThanOrEqual(timing.leaseDurationMs);
+  expect(acquired - Math.max(lastWriteMs(lost), atMs(ready ?? { atNs: "0" }))).toBeLessThan(l1Ms);
+}
