@@ -1,7 +1,10 @@
 /** What became of the write behind an error: `"no"` is proved to have had no effect; anything else is `"unknown"`. */
 export type Applied = "no" | "unknown";
 
-/** The closed list of error codes; each one tells the reader to do something different. Part of the API, unlike messages. */
+/**
+ * The closed list of error codes; each one tells the reader to do something different. Part of the API, unlike
+ * messages.
+ */
 export type TenureErrorCode =
   | "INVALID_SETTINGS"
   | "INVALID_KEY"
@@ -34,7 +37,9 @@ export interface ErrorDetails {
   readonly cause?: unknown;
 }
 
-/** The base of every error that tenure throws by itself. Compare `code`: it also works across two copies of the package. */
+/**
+ * The base of every error that tenure throws by itself. Compare `code`: it also works across two copies of the package.
+ */
 export class TenureError extends Error {
   readonly code: TenureErrorCode;
   readonly operation?: string;
@@ -118,7 +123,9 @@ export class AccessDeniedError extends TenureError {
   }
 }
 
-/** The storage does not do what an election needs (it ignores conditions, repeats versions, …). Choose another place. */
+/**
+ * The storage does not do what an election needs (it ignores conditions, repeats versions, …). Choose another place.
+ */
 export class UnsafeStorageError extends TenureError {
   /** What the probe found; `undefined` where the verdict comes from a setting. */
   readonly report?: unknown;
@@ -169,14 +176,21 @@ export class PackageMissingError extends TenureError {
 export class LeadershipLostError extends TenureError {
   /** Why the term ended: `"expired"`, `"taken"`, `"resigned"`, … */
   readonly reason: string;
-  /** `"refused"`: the step did not start. `"outlasted"`: it ended after the term did, so its effect may have come too late. */
+  /**
+   * `"refused"`: the step did not start. `"outlasted"`: it ended after the term did, so its effect may have come too
+   * late.
+   */
   readonly phase: "refused" | "outlasted";
   /** With `"outlasted"`: what the step resolved with. */
   readonly value?: unknown;
 
   constructor(
     message: string,
-    details: ErrorDetails & { readonly reason: string; readonly phase: "refused" | "outlasted"; readonly value?: unknown },
+    details: ErrorDetails & {
+      readonly reason: string;
+      readonly phase: "refused" | "outlasted";
+      readonly value?: unknown;
+    },
   ) {
     super("LEADERSHIP_LOST", message, details);
     this.reason = details.reason;

@@ -25,8 +25,8 @@ export interface CampaignOptions {
 const mostActionsInARow = 100;
 
 /**
- * One campaign, from its start until it settles: one loop, one timer. Answers, hints, the timer, stop and the end of the
- * work are folded into the state; then it decides, acts, and repeats until the decision is to wait.
+ * One campaign, from its start until it settles: one loop, one timer. Answers, hints, the timer, stop and the end of
+ * the work are folded into the state; then it decides, acts, and repeats until the decision is to wait.
  */
 export class Campaign {
   readonly #settings: ResolvedSettings;
@@ -255,7 +255,9 @@ export class Campaign {
     this.#settle();
   }
 
-  /** A broken invariant ends the term, in production too: nobody leads when unsure. It never reaches the user's work. */
+  /**
+   * A broken invariant ends the term, in production too: nobody leads when unsure. It never reaches the user's work.
+   */
   #broken(error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     this.#context.emit("alarm", { kind: "invariant", message });

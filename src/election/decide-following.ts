@@ -17,13 +17,18 @@ export function decideFollowing(state: ElectionState, now: Readings, settings: R
   if (state.workRunning) return observe(state, nowMs, overrunAtMs); // F1
   if (nowMs < state.holdUntilMs) return observe(state, nowMs, state.holdUntilMs); // F1
   const { seen } = state;
-  if (state.mustReadSinceSeq !== undefined || state.readFailed || seen.kind === "nothing") return readNow(state, nowMs); // F2
+  if (mustRead(state) || seen.kind === "nothing") return readNow(state, nowMs); // F2
   if (seen.kind === "unreadable") return observe(state, nowMs, state.nextPollMs); // F3
   if (isMine(state)) return decideMine(state, now, settings); // F7, F8, F8b
   if (nowMs < state.acquirePauseUntilMs) return observe(state, nowMs, state.acquirePauseUntilMs); // F3b
   if (seen.kind === "absent") return decideAbsent(state, now, settings, seen); // F4, F5, F6
   if (seen.record.holderIdentity === "") return decideFree(state, nowMs, settings, seen); // F9, F10
   return decideHeld(state, nowMs, settings, seen); // F11 to F14
+}
+
+/** What is in hand cannot be decided upon: after a failed read, a lost race, an unknown acquisition. */
+function mustRead({ mustReadSinceSeq, readFailed }: ElectionState): boolean {
+  return mustReadSinceSeq !== undefined || readFailed;
 }
 
 /** The term of the next acquisition: above everything that was stored, seen, or told by the floor. */
@@ -103,7 +108,10 @@ function herdWindowMs(state: ElectionState, settings: ResolvedSettings): number 
   return Math.min(smallestMs * 2 ** state.windowDoublings, Math.max(1_000, settings.herdJitterMs));
 }
 
-/** Takes over the version in hand, if it is young enough: from a live watch, or from a read less than a retry period old. */
+/**
+ * Takes over the version in hand, if it is young enough: from a live watch, or from a read less than a retry period
+ * old.
+ */
 function acquireWhenFresh(state: ElectionState, nowMs: number, settings: ResolvedSettings): Action {
   const { seen } = state;
   if (seen.kind !== "record") return readNow(state, nowMs);
@@ -120,7 +128,9 @@ function readNow(state: ElectionState, nowMs: number): Action {
   return nowMs < readAtMs ? wait(state, nowMs, [readAtMs]) : { do: "read" };
 }
 
-/** Waits until `untilMs`, and looks meanwhile: when a hint asks for it, and at the polling pace without a live watch. */
+/**
+ * Waits until `untilMs`, and looks meanwhile: when a hint asks for it, and at the polling pace without a live watch.
+ */
 function observe(state: ElectionState, nowMs: number, untilMs: number): Action {
   if (state.reading !== undefined) return wait(state, nowMs, [untilMs]);
   const notBeforeMs = Math.max(state.readPauseUntilMs, state.quietUntilMs);

@@ -67,7 +67,9 @@ function doubtedWrite(
   return silent || newest.status === "unknown" ? newest : undefined;
 }
 
-/** Whether a read that was sent after the write (and after its end, if it had one) was answered, and settled nothing. */
+/**
+ * Whether a read that was sent after the write (and after its end, if it had one) was answered, and settled nothing.
+ */
 function isJudged(term: TermState, write: SentWrite): boolean {
   return term.answeredReadSeq > Math.max(write.sentSeq, write.endedSeq);
 }

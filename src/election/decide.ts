@@ -20,7 +20,9 @@ export function decide(state: ElectionState, now: Readings, settings: ResolvedSe
   }
 }
 
-/** A release is written on one's own last version; after a lost race or an unknown outcome a read says whether to go on. */
+/**
+ * A release is written on one's own last version; after a lost race or an unknown outcome a read says whether to go on.
+ */
 function decideReleasing(state: ElectionState, now: Readings): Action {
   const { release } = state;
   const nowMs = now.observerMs;
@@ -30,7 +32,5 @@ function decideReleasing(state: ElectionState, now: Readings): Action {
   const pausedUntilMs = Math.max(notBeforeMs, state.quietUntilMs, step === "read" ? state.readPauseUntilMs : -Infinity);
   if (nowMs < pausedUntilMs) return { do: "wait", untilMs: Math.min(untilMs, pausedUntilMs) };
   if (step === "write") return { do: "release" };
-  return state.reading !== undefined && state.reading.seq > release.sinceSeq
-    ? { do: "wait", untilMs }
-    : { do: "read" };
+  return state.reading !== undefined && state.reading.seq > release.sinceSeq ? { do: "wait", untilMs } : { do: "read" };
 }

@@ -10,8 +10,9 @@ const suspectMs = 2_000;
 
 /**
  * The two clocks of an elector. The observer's is monotonic: it judges how long others were silent, so it must not run
- * ahead. The leader's adds the time that the machine was suspended, as one growing offset: it judges one's own validity, so
- * it must not fall behind. Adding max(Δmonotonic, Δboot) at each check instead would run ahead by the boot clock's steps.
+ * ahead. The leader's adds the time that the machine was suspended, as one growing offset: it judges one's own
+ * validity, so it must not fall behind. Adding max(Δmonotonic, Δboot) at each check would run ahead by the boot
+ * clock's steps.
  */
 export class ElectionClocks {
   readonly #clock: Clock;

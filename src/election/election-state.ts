@@ -49,7 +49,9 @@ export type AlarmKind =
   | "invariant"
   | "conditionsIgnored";
 
-/** A term of this elector, from its start until it was demoted, or released. Times are the leader's clock unless said. */
+/**
+ * A term of this elector, from its start until it was demoted, or released. Times are the leader's clock unless said.
+ */
 export interface TermState {
   readonly number: number;
   readonly startedMs: number;
@@ -95,7 +97,16 @@ export interface ReleaseState {
   lost: boolean;
 }
 
-/** Everything that a decision rests on. Events are folded into it; `decide` only reads it. Times: the observer's clock. */
+/** An acquisition that lost its race; the next read judges: did anything change, and did the watch tell it? */
+export interface LostAcquisition {
+  readonly seq: number;
+  readonly expected: RecordVersion | undefined;
+  readonly watched: boolean;
+}
+
+/**
+ * Everything that a decision rests on. Events are folded into it; `decide` only reads it. Times: the observer's clock.
+ */
 export interface ElectionState {
   readonly identity: string;
   phase: "following" | "leading" | "draining" | "releasing";
@@ -140,8 +151,7 @@ export interface ElectionState {
   hintTokensAtMs: number;
 
   acquiring: SentWrite | undefined;
-  /** The lost acquisition that the next read judges: did anything change? */
-  lostAcquisition: { readonly seq: number; readonly expected: RecordVersion | undefined; readonly watched: boolean } | undefined;
+  lostAcquisition: LostAcquisition | undefined;
   acquirePauseUntilMs: number;
   windowDoublings: number;
   rttMs: number;
@@ -180,8 +190,21 @@ export function initialState(identity: string, nowMs: number): ElectionState {
     ...{ watchLive: false, watchOpenedSeq: undefined, hintPending: false, hintTokens: 10, hintTokensAtMs: nowMs },
     ...{ acquiring: undefined, lostAcquisition: undefined, acquirePauseUntilMs: -Infinity, windowDoublings: 0 },
     ...{ rttMs: 0, lastWriteMs: -Infinity },
-    ...{ begunTerm: 0, begunWrite: undefined, term: undefined, release: undefined, workRunning: false, overrunAtMs: undefined },
-    ...{ holdUntilMs: -Infinity, stillborn: 0, erasedValidUntilMs: -Infinity, lastReason: undefined, releaseGivenUp: false },
+    ...{
+      begunTerm: 0,
+      begunWrite: undefined,
+      term: undefined,
+      release: undefined,
+      workRunning: false,
+      overrunAtMs: undefined,
+    },
+    ...{
+      holdUntilMs: -Infinity,
+      stillborn: 0,
+      erasedValidUntilMs: -Infinity,
+      lastReason: undefined,
+      releaseGivenUp: false,
+    },
     finishing: undefined,
   };
 }

@@ -34,14 +34,14 @@ const electorOf = new WeakMap<ResourceLock, LeaderElector>();
  * Leader election: at most one of the candidates that contend for one lease leads, and its term is told as a callback
  * (`run`), as an async iterable (`terms`) or as a disposable (`acquire`).
  *
- * **The time model.** A leader reads its clock before it sends a conditional write. Only if that very write is known to be
- * applied, its term is valid until `renewDeadlineMs` after that reading. A candidate reads its clock after it received a
- * record that it had not seen before, and may replace it, naming its version, `leaseDurationMs` later at the earliest. The
- * leader's interval began before the write was applied, the candidate's after, so they cannot overlap while the rates (not
- * the times) of the two clocks are less than `leaseDurationMs / renewDeadlineMs` apart.
+ * **The time model.** A leader reads its clock before it sends a conditional write. Only if that very write is known to
+ * be applied, its term is valid until `renewDeadlineMs` after that reading. A candidate reads its clock after it
+ * received a record that it had not seen before, and may replace it, naming its version, `leaseDurationMs` later at the
+ * earliest. The leader's interval began before the write was applied, the candidate's after, so they cannot overlap
+ * while the rates (not the times) of the two clocks are less than `leaseDurationMs / renewDeadlineMs` apart.
  *
- * Not promised: anything for work that uses neither `leadership.signal` nor `leadership.guard`, and exclusion while a host's
- * clocks stand still (a paused virtual machine) without a fenced resource. See `docs/guarantees.md`.
+ * Not promised: anything for work that uses neither `leadership.signal` nor `leadership.guard`, and exclusion while a
+ * host's clocks stand still (a paused virtual machine) without a fenced resource. See `docs/guarantees.md`.
  *
  * ```ts
  * const elector = new LeaderElector({
@@ -96,8 +96,9 @@ export class LeaderElector {
   }
 
   /**
-   * Campaigns, and calls the callbacks for each term. Resolves after `stop` (or the abort of `signal`, or the first term
-   * with `recampaign: false`), once the lease is released or left to run out; never rejects because of the storage.
+   * Campaigns, and calls the callbacks for each term. Resolves after `stop` (or the abort of `signal`, or the first
+   * term with `recampaign: false`), once the lease is released or left to run out; never rejects because of the
+   * storage.
    *
    * Abort ends the term as `stopped`: the work drains, then the lease is released.
    *
@@ -111,9 +112,9 @@ export class LeaderElector {
   }
 
   /**
-   * Campaigns while it is iterated: each term is one pass of the loop. The next pass releases the lease and campaigns again
-   * (after a loss it waits for the body first); `break`, `return` and a throw end the campaign and release the lease. Abort
-   * of `signal` ends the iteration the same way.
+   * Campaigns while it is iterated: each term is one pass of the loop. The next pass releases the lease and campaigns
+   * again (after a loss it waits for the body first); `break`, `return` and a throw end the campaign and release the
+   * lease. Abort of `signal` ends the iteration the same way.
    *
    * @throws {AlreadyRunningError} from the first pass, if the elector or its lock campaigns already.
    */
@@ -122,11 +123,11 @@ export class LeaderElector {
   }
 
   /**
-   * Waits until this candidate leads, and resolves with its term; dispose of it to release the lease. A lost term is not
-   * followed by a second one.
+   * Waits until this candidate leads, and resolves with its term; dispose of it to release the lease. A lost term is
+   * not followed by a second one.
    *
-   * Abort ends the campaign and rejects with `signal.reason`. A write already sent may still be applied; a win that comes
-   * late is released.
+   * Abort ends the campaign and rejects with `signal.reason`. A write already sent may still be applied; a win that
+   * comes late is released.
    *
    * @throws {AccessDeniedError} and other errors that waiting cannot help, at once.
    * @throws {AlreadyRunningError} if the elector or its lock campaigns already.
@@ -139,8 +140,8 @@ export class LeaderElector {
 
   /**
    * Ends the term, if there is one, and the campaign; resolves when that is done, within `drainTimeoutMs` plus
-   * `releaseTimeoutMs`, whatever the storage does. Before a campaign it makes the next one settle at once. Do not await it
-   * inside the work: the drain waits for the work.
+   * `releaseTimeoutMs`, whatever the storage does. Before a campaign it makes the next one settle at once. Do not await
+   * it inside the work: the drain waits for the work.
    */
   async stop(): Promise<void> {
     const campaign = this.#campaign;
@@ -161,17 +162,21 @@ export class LeaderElector {
   }
 
   /**
-   * client-go's health check: fine unless this candidate leads and could not renew for a lease duration and `toleranceMs`
-   * (default 0), work of an ended term still runs, or the record's term went back.
+   * client-go's health check: fine unless this candidate leads and could not renew for a lease duration and
+   * `toleranceMs` (default 0), work of an ended term still runs, or the record's term went back.
    *
    * @throws {Error} that names the lock and says what is wrong.
    */
   check(toleranceMs = 0): void {
     const campaign = this.#campaign;
-    if (campaign !== undefined) checkHealth(campaign, { toleranceMs, settings: this.#settings, lock: this.#parts.lock });
+    if (campaign !== undefined)
+      checkHealth(campaign, { toleranceMs, settings: this.#settings, lock: this.#parts.lock });
   }
 
-  /** Calls `listener` for each event of that name; the returned function ends that. A listener that throws breaks nothing. */
+  /**
+   * Calls `listener` for each event of that name; the returned function ends that. A listener that throws breaks
+   * nothing.
+   */
   on<Name extends keyof ElectorEvents>(name: Name, listener: (event: ElectorEvents[Name]) => void): () => void {
     const safe = (event: ElectorEvents[Name]): void => {
       try {

@@ -17,8 +17,8 @@ export interface Call {
 }
 
 /**
- * The calls of one campaign. Each ends at its deadline, whatever the lock does: its signal is aborted, and the end is told
- * as a `TimeoutError`. An answer that comes later is told as well, for it still says what became of a write.
+ * The calls of one campaign. Each ends at its deadline, whatever the lock does: its signal is aborted, and the end is
+ * told as a `TimeoutError`. An answer that comes later is told as well, for it still says what became of a write.
  */
 export class LockCalls {
   readonly #clock: Clock;

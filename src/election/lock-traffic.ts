@@ -87,7 +87,9 @@ export class LockTraffic {
     this.#observation.record(observed, { now: this.#context.look(), readSeq: undefined });
   }
 
-  /** Asks the floor first, where there is one: a re-created record must not start below what a fenced resource accepted. */
+  /**
+   * Asks the floor first, where there is one: a re-created record must not start below what a fenced resource accepted.
+   */
   create(term: number): void {
     const { state, parts, settings } = this.#context;
     const { termFloor } = parts;
@@ -96,7 +98,11 @@ export class LockTraffic {
       return this.#acquire({ kind: "acquire", op: "create", term, replaced: undefined });
     }
     state.floor = "asking";
-    this.#calls.start(settings.attemptTimeoutMs, () => termFloor(), (end) => this.#foldFloor(end));
+    this.#calls.start(
+      settings.attemptTimeoutMs,
+      () => termFloor(),
+      (end) => this.#foldFloor(end),
+    );
   }
 
   #foldFloor(end: CallEnd<number>): void {
@@ -243,7 +249,9 @@ export class LockTraffic {
       emit("lostRace", { op: "release" });
       return emit("attempt", { op: "release", result: "lost" });
     }
-    const error = end.ok ? new TypeError("the lock answered a release with neither a version nor a refusal") : end.error;
+    const error = end.ok
+      ? new TypeError("the lock answered a release with neither a version nor a refusal")
+      : end.error;
     const unproven = appliedOf(error) === "unknown";
     if (!unproven) {
       release.step = "write";

@@ -210,10 +210,13 @@ export class Observation {
     }
   }
 
-  /** A read that was sent after a release lost its race, or got no answer: still mine, then again; else it is settled. */
+  /**
+   * A read that was sent after a release lost its race, or got no answer: still mine, then again; else it is settled.
+   */
   #settleRelease({ now, readSeq }: Receipt, mine: ObservedRecord | undefined): void {
     const { release } = this.#state;
-    if (release === undefined || release.step !== "read" || readSeq === undefined || readSeq <= release.sinceSeq) return;
+    if (release === undefined || release.step !== "read" || readSeq === undefined || readSeq <= release.sinceSeq)
+      return;
     if (mine === undefined) {
       release.step = "done";
       return;

@@ -40,9 +40,9 @@ export function heldPair(record: LeaderElectionRecord): string {
 const mostWrites = 32;
 
 /**
- * The last confirmed write and all that were sent after it. A lost race drops nothing, for a proxy may have repeated the
- * request that was applied. Confirming one write drops those that can no longer be applied: the ones sent before it, and
- * the ones that name the version which it replaced.
+ * The last confirmed write and all that were sent after it. A lost race drops nothing, for a proxy may have repeated
+ * the request that was applied. Confirming one write drops those that can no longer be applied: the ones sent before
+ * it, and the ones that name the version which it replaced.
  */
 export class SentTable {
   confirmed: ConfirmedWrite | undefined;

@@ -30,7 +30,9 @@ export interface LeaderElectorOptions {
   readonly callbacks?: LeaderCallbacks;
   /** In metrics and logs; default: the lock's description. */
   readonly name?: string;
-  /** How long others wait after receiving an unchanged record; default 15 000. More delays the takeover after a crash. */
+  /**
+   * How long others wait after receiving an unchanged record; default 15 000. More delays the takeover after a crash.
+   */
   readonly leaseDurationMs?: number;
   /** How long a term stays valid after the sending of its last confirmed write; default 10 000. */
   readonly renewDeadlineMs?: number;
@@ -52,7 +54,9 @@ export interface LeaderElectorOptions {
   readonly drainTimeoutMs?: number;
   /** How long a release is tried; default half of renewDeadlineMs. */
   readonly releaseTimeoutMs?: number;
-  /** What a candidate that never saw a record does: `"create"` (default) at once, or `"wait"` for leaseDurationMs first. */
+  /**
+   * What a candidate that never saw a record does: `"create"` (default) at once, or `"wait"` for leaseDurationMs first.
+   */
   readonly onMissing?: "create" | "wait";
   /** A stored duration beyond this raises an alarm, and such a lease is never taken over; default 3 600 000. */
   readonly maxHonouredLeaseMs?: number;
@@ -60,7 +64,9 @@ export interface LeaderElectorOptions {
   readonly whenWorkReturns?: "keep" | "resign";
   /** Whether to campaign again after any end but `stopped`; default true. */
   readonly recampaign?: boolean;
-  /** The least and the greatest pause after failed work; default 1 000 and 60 000. Doubles, and a long term resets it. */
+  /**
+   * The least and the greatest pause after failed work; default 1 000 and 60 000. Doubles, and a long term resets it.
+   */
   readonly workBackoffMs?: { readonly minMs: number; readonly maxMs: number };
   /** The highest term that is known to be taken (by a fenced resource); asked before a record is created. */
   readonly termFloor?: () => Promise<number>;
@@ -109,7 +115,9 @@ export function resolveSettings(options: LeaderElectorOptions): { settings: Reso
     throw new InvalidSettingsError(["options must be an object with at least a lock"]);
   }
   const problems = [
-    ...Object.keys(options).filter((name) => !optionNames.has(name)).map((name) => `${name} is not an option`),
+    ...Object.keys(options)
+      .filter((name) => !optionNames.has(name))
+      .map((name) => `${name} is not an option`),
     ...lockProblems(options.lock),
     ...choiceProblems(options),
     ...partProblems(options),
@@ -162,7 +170,8 @@ function choiceProblems(options: LeaderElectorOptions): string[] {
   const problems: string[] = [];
   const oneOf = (name: string, value: unknown, choices: readonly unknown[]): void => {
     if (value === undefined || choices.includes(value)) return;
-    problems.push(`${name} (${JSON.stringify(value)}) must be ${choices.map((one) => JSON.stringify(one)).join(" or ")}`);
+    const known = choices.map((one) => JSON.stringify(one)).join(" or ");
+    problems.push(`${name} (${JSON.stringify(value)}) must be ${known}`);
   };
   oneOf("onMissing", options.onMissing, ["create", "wait"]);
   oneOf("whenWorkReturns", options.whenWorkReturns, ["keep", "resign"]);

@@ -88,7 +88,9 @@ export class Sightings {
     raise(this.#state, "hostileDuration", { cause: `${record.holderIdentity} ${storedMs}`, message });
   }
 
-  /** My identity, with a pair that I did not write: not one of my own earlier terms, so somebody shares the identity. */
+  /**
+   * My identity, with a pair that I did not write: not one of my own earlier terms, so somebody shares the identity.
+   */
   #isTwin(record: LeaderElectionRecord): boolean {
     return record.holderIdentity === this.#state.identity && record.leaderTransitions >= this.#state.begunTerm;
   }

@@ -278,6 +278,7 @@ export class TermKeeper {
 }
 
 function acceptedTermOf(error: unknown): number {
-  const accepted: unknown = typeof error === "object" && error !== null ? Reflect.get(error, "acceptedTerm") : undefined;
+  const accepted: unknown =
+    typeof error === "object" && error !== null ? Reflect.get(error, "acceptedTerm") : undefined;
   return typeof accepted === "number" && Number.isSafeInteger(accepted) ? accepted : 0;
 }

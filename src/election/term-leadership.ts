@@ -24,9 +24,9 @@ export interface TermStart {
 }
 
 /**
- * One term, as its work sees it. Validity is computed at every look, never stored: the first who looks ends an expired term
- * and aborts its signals before it answers; the loop's timer is only the second line. After a stalled event loop, other
- * callbacks run before an overdue timer does.
+ * One term, as its work sees it. Validity is computed at every look, never stored: the first who looks ends an expired
+ * term and aborts its signals before it answers; the loop's timer is only the second line. After a stalled event loop,
+ * other callbacks run before an overdue timer does.
  */
 export class TermLeadership implements Leadership {
   readonly term: number;
@@ -59,7 +59,8 @@ export class TermLeadership implements Leadership {
   isHeld(): boolean {
     if (this.#closed !== undefined) return false;
     if (this.#clocks.leaderMs() >= this.#validUntilMs) {
-      this.close("expired"); // this line errs towards nobody leading: an answer under way may still have confirmed the term
+      // Errs towards nobody leading: an answer under way may still have confirmed the term.
+      this.close("expired");
       this.#hooks.wake();
       return false;
     }

@@ -12,8 +12,8 @@ export interface Clock {
   /** Time since 1970; may step either way at any moment. */
   wallMs(): number;
   /**
-   * Calls `run` once `monotonicMs()` has reached `untilMs`; the returned function cancels. Any distance is allowed. An `idle`
-   * timer does not keep the process alive.
+   * Calls `run` once `monotonicMs()` has reached `untilMs`; the returned function cancels. Any distance is allowed. An
+   * `idle` timer does not keep the process alive.
    */
   setTimer(untilMs: number, run: () => void, options?: { readonly idle?: boolean }): () => void;
 }
@@ -24,7 +24,8 @@ const longestTimerMs = 2 ** 31 - 1;
 /** The real clocks of this process. */
 export const systemClock: Clock = {
   monotonicMs: () => performance.now(),
-  // Only on Linux does os.uptime() count suspended time with a resolution that helps; elsewhere it is derived from wall time.
+  // Only on Linux does os.uptime() count suspended time with a resolution that helps; elsewhere it is derived from wall
+  // time.
   bootMs: process.platform === "linux" ? () => uptime() * 1000 : () => performance.now(),
   wallMs: () => Date.now(),
   setTimer(untilMs, run, { idle = false } = {}) {
@@ -44,7 +45,7 @@ export const systemClock: Clock = {
 /** Resolves after `ms`; rejects with `signal.reason` on abort, and leaves no timer behind. */
 export function sleep(clock: Clock, ms: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    if (signal?.aborted) return reject(signal.reason as Error); // cast: whatever the caller aborted with travels untouched
+    if (signal?.aborted) return reject(signal.reason as Error); // cast: the caller's reason travels untouched
     const onAbort = (): void => {
       cancel();
       reject(signal?.reason as Error); // cast: as above

@@ -17,8 +17,8 @@ const firstPauseMs = 50;
 
 /**
  * Repeats a *read* while it fails with `STORAGE_UNAVAILABLE`: full-jitter pauses from 50 ms, doubling; a longer
- * `retryAfterMs` of the storage is honoured if it fits before the deadline. Every other error is thrown at once. Never give
- * it a conditional write: a repeated write turns one's own success into a refusal.
+ * `retryAfterMs` of the storage is honoured if it fits before the deadline. Every other error is thrown at once. Never
+ * give it a conditional write: a repeated write turns one's own success into a refusal.
  *
  * Abort ends the pause and rejects with `signal.reason`.
  */

@@ -8,7 +8,10 @@ export interface LinkedSignal {
   unlink(): void;
 }
 
-/** Follows `sources` without leaving listeners on them once `unlink` was called; `AbortSignal.any` keeps them for their lifetime. */
+/**
+ * Follows `sources` without leaving listeners on them once `unlink` was called; `AbortSignal.any` keeps them for their
+ * lifetime.
+ */
 export function linkSignals(...sources: readonly (AbortSignal | undefined)[]): LinkedSignal {
   const controller = new AbortController();
   const unlinks: (() => void)[] = [];
@@ -41,8 +44,9 @@ export interface DeadlineOptions {
 }
 
 /**
- * Runs one call to the outside with a deadline. Settles at the deadline (rejecting with `TimeoutError`) or at the caller's
- * abort (rejecting with `signal.reason`) even if `call` ignores its signal; a later end of `call` is swallowed.
+ * Runs one call to the outside with a deadline. Settles at the deadline (rejecting with `TimeoutError`) or at the
+ * caller's abort (rejecting with `signal.reason`) even if `call` ignores its signal; a later end of `call` is
+ * swallowed.
  */
 export async function withDeadline<T>(
   { clock, timeoutMs, signal }: DeadlineOptions,

@@ -1,5 +1,5 @@
-// Goal: every row of the decision tables does what it says, and the first that matches wins. Method: situations in words,
-// each a state with one peculiarity, judged at one instant without clock, storage or chance.
+// Goal: every row of the decision tables does what it says, and the first that matches wins. Method: situations in
+// words, each a state with one peculiarity, judged at one instant without clock, storage or chance.
 import { describe, expect, test } from "vitest";
 import { decide } from "../../src/election/decide.ts";
 import type { Action } from "../../src/election/action.ts";

@@ -2,11 +2,29 @@
 export type HistoryEvent =
   | { readonly what: "act"; readonly atMs: number; readonly who: string; readonly term: number }
   | { readonly what: "start"; readonly atMs: number; readonly who: string; readonly term: number }
-  | { readonly what: "stop"; readonly atMs: number; readonly who: string; readonly term: number; readonly reason: string }
-  | { readonly what: "newLeader"; readonly atMs: number; readonly who: string; readonly leader: string; readonly term: number }
+  | {
+      readonly what: "stop";
+      readonly atMs: number;
+      readonly who: string;
+      readonly term: number;
+      readonly reason: string;
+    }
+  | {
+      readonly what: "newLeader";
+      readonly atMs: number;
+      readonly who: string;
+      readonly leader: string;
+      readonly term: number;
+    }
   | { readonly what: "settled"; readonly atMs: number; readonly who: string }
   | { readonly what: "workBegins" | "workEnds"; readonly atMs: number; readonly who: string; readonly term: number }
-  | { readonly what: "fence"; readonly atMs: number; readonly who: string; readonly term: number; readonly accepted: boolean }
+  | {
+      readonly what: "fence";
+      readonly atMs: number;
+      readonly who: string;
+      readonly term: number;
+      readonly accepted: boolean;
+    }
   | { readonly what: "note"; readonly atMs: number; readonly who: string; readonly text: string };
 
 /** A write as the server applied it. */
@@ -68,7 +86,13 @@ function checkCallbacks(events: readonly HistoryEvent[]): Violation[] {
     const bad = (text: string): void => {
       violations.push({ invariant: "S10", atMs: event.atMs, text: `${event.who}: ${text}` });
     };
-    if (settled.has(event.who) && event.what !== "settled" && event.what !== "note" && event.what !== "workEnds" && event.what !== "fence") {
+    if (
+      settled.has(event.who) &&
+      event.what !== "settled" &&
+      event.what !== "note" &&
+      event.what !== "workEnds" &&
+      event.what !== "fence"
+    ) {
       bad(`${event.what} after run settled`);
     }
     if (event.what === "settled") settled.add(event.who);
@@ -112,7 +136,8 @@ function checkWrites(events: readonly HistoryEvent[], writes: readonly ServerWri
   for (const write of writes) {
     if (write.by !== "outside" && write.holder !== undefined && write.holder !== "") {
       const pair = `${write.holder} ${write.renewTime}`;
-      if (pairs.has(pair)) violations.push({ invariant: "S4", atMs: write.atMs, text: `the pair ${pair} occurs twice` });
+      if (pairs.has(pair))
+        violations.push({ invariant: "S4", atMs: write.atMs, text: `the pair ${pair} occurs twice` });
       pairs.add(pair);
     }
     if (write.holder === "" && write.by !== "outside") {

@@ -51,7 +51,10 @@ export class SimCandidate {
   writes = 0;
   hints = 0;
 
-  constructor(scene: Scene, { label, seed, rate }: { readonly label: string; readonly seed: number; readonly rate: number }) {
+  constructor(
+    scene: Scene,
+    { label, seed, rate }: { readonly label: string; readonly seed: number; readonly rate: number },
+  ) {
     const { world, server, network, plan } = scene;
     this.#scene = scene;
     this.label = label;
@@ -132,8 +135,7 @@ export class SimCandidate {
   }
 
   #note(event: DistributiveOmit<HistoryEvent, "atMs" | "who">): void {
-    // cast: spreading a union loses which member it was
-    this.#scene.events.push({ ...event, atMs: this.#scene.world.nowMs, who: this.identity } as HistoryEvent);
+    this.#scene.events.push({ ...event, atMs: this.#scene.world.nowMs, who: this.identity });
   }
 }
 

@@ -7,12 +7,15 @@ interface Timer {
   cancel: () => void;
 }
 
-/** What stands while a process does: nothing but itself, the monotonic clock (suspend), or every clock (a paused machine). */
+/**
+ * What stands while a process does: nothing but itself, the monotonic clock (suspend), or every clock (a paused
+ * machine).
+ */
 export type Standstill = "process" | "suspend" | "everything";
 
 /**
- * One process on one host: its clocks, which run at their own rate and may stand, and its event loop, which may stand as
- * well: what is due meanwhile arrives afterwards, in an order of its own.
+ * One process on one host: its clocks, which run at their own rate and may stand, and its event loop, which may stand
+ * as well: what is due meanwhile arrives afterwards, in an order of its own.
  */
 export class SimHost implements Clock {
   readonly #world: World;

@@ -6,7 +6,6 @@ import { SimServer } from "./sim-server.ts";
 import type { HintPassage, Network, Passage } from "./sim-storage.ts";
 import { World } from "./world.ts";
 
-
 /** How a run went. */
 export interface RunResult {
   readonly plan: Plan;
@@ -20,7 +19,10 @@ export interface RunResult {
 const faultyMs = 8 * 60_000;
 
 /** One run from a seed: eight simulated minutes with faults, then everything heals. */
-export async function simulate(seed: number, options: { drift?: number; without?: ReadonlySet<FaultName> } = {}): Promise<RunResult> {
+export async function simulate(
+  seed: number,
+  options: { drift?: number; without?: ReadonlySet<FaultName> } = {},
+): Promise<RunResult> {
   const random = new SeededRandom(seed);
   const drawn = drawPlan(seed, random, options.drift);
   const faults = new Set([...drawn.faults].filter((fault) => options.without?.has(fault) !== true));
@@ -114,7 +116,8 @@ class Run {
   #join(label: string, index: number): void {
     this.#incarnations += 1;
     const drift = this.#plan.drift;
-    const rate = 1 + drift * (this.#random.next() < 0.5 ? 1 : -1) * (drift > 0 ? this.#random.next() : 0);
+    const share = this.#random.next() < 0.5 ? 1 : this.#random.next(); // the extremes are where it breaks
+    const rate = 1 + drift * (this.#random.next() < 0.5 ? share : -share);
     const seed = this.#plan.seed * 1_000 + this.#incarnations;
     const candidate = new SimCandidate(this.#scene, { label, seed, rate });
     this.#candidates[index] = candidate;
@@ -198,7 +201,13 @@ class Run {
       if (old?.stored !== undefined) this.#server.put(old.stored.value);
     });
     on("hostile", 8 * cadenceMs, () => {
-      const texts = ["{}", "[]", "null", "{", '{"holderIdentity":"x","renewTime":"2026-01-01T00:00:00Z","leaseTransitions":2147483647}'];
+      const texts = [
+        "{}",
+        "[]",
+        "null",
+        "{",
+        '{"holderIdentity":"x","renewTime":"2026-01-01T00:00:00Z","leaseTransitions":2147483647}',
+      ];
       const text = texts[Math.floor(this.#random.next() * texts.length)] ?? "";
       const kept = this.#server.current;
       this.#server.put(new TextEncoder().encode(text));
@@ -257,7 +266,12 @@ class Run {
   }
 }
 
-function serverWrite(write: { atMs: number; by: string; kind: ServerWrite["kind"]; value: Uint8Array | undefined }): ServerWrite {
+function serverWrite(write: {
+  atMs: number;
+  by: string;
+  kind: ServerWrite["kind"];
+  value: Uint8Array | undefined;
+}): ServerWrite {
   const { atMs, by, kind, value } = write;
   let parsed: Record<string, unknown> = {};
   try {
