@@ -11,8 +11,8 @@ export interface Scene {
   readonly stage: ElectorStage;
   /** What everybody competes for, in the hand of the test. */
   readonly place: FakeLock;
-  /** A candidate with the numbers of setup D, which campaigns. */
-  run(options?: CandidateOptions): Promise<Candidate>;
+  /** A candidate with the numbers of setup D, which campaigns; `prepare` comes before its first call. */
+  run(options?: CandidateOptions, prepare?: (candidate: Candidate) => void): Promise<Candidate>;
   /** Moves time in steps, and checks after each that at most one candidate leads. */
   pass(ms: number, stepMs?: number): Promise<void>;
 }
@@ -31,10 +31,11 @@ function sceneOf(watch: Watch): Scene {
   const all: Candidate[] = [];
   return {
     ...{ clock, place, stage },
-    async run(options = {}) {
+    async run(options = {}, prepare = () => {}) {
       const settings = { ...defaults, ...options.settings };
       const candidate = await stage.candidate({ watched: "through", ...options, settings });
       all.push(candidate);
+      prepare(candidate);
       candidate.run();
       await clock.advance();
       return candidate;
