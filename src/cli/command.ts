@@ -34,11 +34,15 @@ export interface Command {
   run(invocation: Invocation): Promise<number>;
 }
 
-/** The flags that every command has. */
-export const sharedFlags: FlagTable = {
+/** The flags of commands that have a result of their own. */
+export const resultFlags: FlagTable = {
   json: { says: "machine-readable result" },
   color: { says: "colours, also without a terminal" },
   "no-color": { says: "no colours" },
+};
+
+/** The flags that every command has. */
+export const sharedFlags: FlagTable = {
   log: { value: "info", env: "TENURE_LOG", says: "debug, info, warn, error or silent, on stderr (info)" },
   help: { short: "h", says: "this text" },
 };

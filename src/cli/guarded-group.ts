@@ -38,6 +38,9 @@ type Unnumbered<T> = T extends unknown ? Omit<T, "seq"> : never;
  */
 const secondLookMs = 50;
 
+/** A guardian that is not ready by then never will be: nobody may lead without one. */
+const startPatienceMs = 10_000;
+
 const extension = import.meta.url.endsWith(".ts") ? "ts" : "js";
 const guardianPath = fileURLToPath(new URL(`./guardian.${extension}`, import.meta.url));
 
@@ -78,7 +81,10 @@ export class GuardedGroup {
     };
     this.#socket.on("data", lineReader(hear));
     this.#socket.on("error", () => {}); // its end follows, and says as much
+    const { clock } = options;
+    const cancelPatience = clock.setTimer(clock.monotonicMs() + startPatienceMs, () => this.#silence());
     this.guardianGone = this.#waitForGuardian(onNeverReady);
+    void this.ready.catch(() => {}).then(cancelPatience);
   }
 
   /** What the guardian has said so far. */
@@ -173,7 +179,7 @@ export class GuardedGroup {
 }
 
 /** `NODE_OPTIONS` and its kin are for the command, which gets them with the start. */
-const nodeVariables: readonly string[] = ["NODE_OPTIONS", "NODE_DEBUG", "NODE_V8_COVERAGE"];
+const nodeVariables: readonly string[] = ["NODE_OPTIONS", "NODE_DEBUG", "NODE_V8_COVERAGE", "NODE_EXTRA_CA_CERTS"];
 
 /** What the guardian must not see and the command must. */
 export function commandEnvironment(environment: NodeJS.ProcessEnv): Record<string, string> {

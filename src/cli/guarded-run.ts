@@ -4,7 +4,7 @@ import { LeaderElector } from "../election/leader-elector.ts";
 import type { Leadership } from "../election/leadership.ts";
 import { errorCode } from "../errors.ts";
 import type { ResourceLock } from "../lock/resource-lock.ts";
-import type { Clock } from "../system/clock.ts";
+import { type Clock, sleep } from "../system/clock.ts";
 import { systemMachineClock } from "../system/machine-clock.ts";
 import { type ControlSocket, openControlSocket } from "./control-socket.ts";
 import { formatDuration } from "./durations.ts";
@@ -12,6 +12,7 @@ import { runExitCodes, signalExitCode } from "./exit-codes.ts";
 import { commandEnvironment, GuardedGroup } from "./guarded-group.ts";
 import type { Log } from "./log.ts";
 import { type RunSettings, stepMarginMs } from "./run-settings.ts";
+import { listenToRunSignals } from "./run-signals.ts";
 import { type TermEnd, TermSupervisor } from "./term-supervisor.ts";
 
 /** What a `GuardedRun` needs. */
@@ -28,6 +29,7 @@ export interface GuardedRunOptions {
 const drainReserveMs = 2_000;
 /** Without `--restart`, how long a killed group may take to be gone before `run` exits and lets the lease run out. */
 const goneMs = 2_000;
+const killPauseMs = 20;
 /** Between two guardians that went while standing by. */
 const guardianPauseMs = 1_000;
 
@@ -84,13 +86,12 @@ export class GuardedRun {
       resign: (to) => this.#elector.resign(to === undefined ? {} : { to }),
     });
     log.info(`campaigning for "${name}" as ${this.#elector.identity}`, { control: this.#control.path });
-    const unlisten = this.#listen();
+    listenToRunSignals((signal) => this.#onSignal(signal));
     try {
       this.#standBy();
       const elected = this.#elector.run().then(() => this.#exitCode ?? this.#codeWithoutCommand());
       return await Promise.race([elected, this.#gaveUp]);
     } finally {
-      unlisten();
       this.#cancelWait();
       const group = this.#group;
       this.#group = undefined; // its end is no news any more
@@ -116,17 +117,6 @@ export class GuardedRun {
       log.warn(`${signal} again: exits at once, the lease runs out`);
       this.#giveUp(this.#term === undefined ? this.#codeWithoutCommand() : runExitCodes.killed);
     }
-  }
-
-  #listen(): () => void {
-    const listeners = new Map<NodeJS.Signals, () => void>();
-    for (const signal of handledSignals) listeners.set(signal, () => this.#onSignal(signal));
-    // a stopped leader loses its term: Ctrl-Z and the terminal's way of stopping background jobs are ignored
-    for (const signal of ["SIGTSTP", "SIGTTIN", "SIGTTOU"] as const) listeners.set(signal, () => {});
-    for (const [signal, listener] of listeners) process.on(signal, listener);
-    return () => {
-      for (const [signal, listener] of listeners) process.removeListener(signal, listener);
-    };
   }
 
   /** Starts a guardian for the next term, and the time that this campaign may take. */
@@ -200,7 +190,7 @@ export class GuardedRun {
         if (!end.gone) await this.#linger(term, end);
       });
     } catch (error) {
-      if (errorCode(error) !== "LEADERSHIP_LOST") throw error;
+      if (errorCode(error) !== "LEADERSHIP_LOST") end = await this.#failedTerm(group, error);
     }
     this.#term = undefined;
     this.#leadership = undefined;
@@ -243,6 +233,14 @@ export class GuardedRun {
     await term.waitUntilGone(Number.POSITIVE_INFINITY);
   }
 
+  /** A bug of ours: the command must not live on without its supervisor. */
+  async #failedTerm(group: GuardedGroup, error: unknown): Promise<TermEnd> {
+    const { clock } = this.#options;
+    for (group.kill(); !group.isGone(); group.kill()) await sleep(clock, killPauseMs);
+    const message = `bug: ${error instanceof Error ? error.message : String(error)}`;
+    return { how: "guardianLost", exitCode: runExitCodes.failed, told: false, gone: true, message };
+  }
+
   #afterTerm(end: TermEnd): void {
     const { log, settings } = this.#options;
     const why = end.message === undefined ? "" : `: ${end.message}`;
@@ -279,8 +277,6 @@ export class GuardedRun {
     this.#lastTrouble = text;
   }
 }
-
-const handledSignals = ["SIGTERM", "SIGINT", "SIGHUP", "SIGUSR2", "SIGWINCH"] as const;
 
 const endTexts: Readonly<Record<TermEnd["how"], string>> = {
   ended: "the command has ended",

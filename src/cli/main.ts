@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import process from "node:process";
 import { cli } from "./cli.ts";
-import { exitCodes, signalExitCode } from "./exit-codes.ts";
+import { exitCodes, runExitCodes, signalExitCode } from "./exit-codes.ts";
 import { Log } from "./log.ts";
 import type { ResultStream } from "./output.ts";
 
@@ -13,7 +13,10 @@ function main(): void {
   const interrupted = new AbortController();
   let usedStdout: ResultStream | undefined;
   const stdout = (): ResultStream => (usedStdout ??= openStdout());
+  let leaving = false;
   const leave = (code: number): void => {
+    if (leaving) return;
+    leaving = true;
     const written = new Promise<void>((resolve) => {
       if (usedStdout === undefined) resolve();
       else usedStdout.write("", () => resolve());
@@ -29,6 +32,12 @@ function main(): void {
   };
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
+  const fail = (error: unknown): void => {
+    log.error(`bug: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    // of run, the guardian ends the command when this process is gone
+    leave(process.argv[2] === "run" ? runExitCodes.failed : exitCodes.failed);
+  };
+  process.on("uncaughtException", fail); // unhandled rejections too
   process.removeAllListeners("warning"); // the default prints to stderr, and waits for its reader
   process.on("warning", (warning) => log.debug(warning.message));
   const leaveSignals = (): void => {
@@ -41,10 +50,7 @@ function main(): void {
     (code) => {
       if (!interrupted.signal.aborted) leave(code);
     },
-    (error: unknown) => {
-      log.error(`bug: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-      leave(exitCodes.failed);
-    },
+    fail,
   );
 }
 

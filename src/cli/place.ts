@@ -39,13 +39,21 @@ export async function openPlace(
   }
   const namespace = flags.text("namespace") ?? "default";
   const storage = await openStorage(url, parts);
+  // who leads and who stopped the commands tell in their own words
+  const { logger: log, clock } = parts;
+  const logger: Logger = {
+    debug: (message, fields) => log.debug(message, fields),
+    info: (message, fields) => log.debug(message, fields),
+    warn: (message, fields) => log.warn(message, fields),
+    error: (message, fields) => log.error(message, fields),
+  };
   const prefix = `leases/${namespace}/`;
   return {
     storage,
     namespace,
     key: (name) => `${prefix}${name}`,
     lock: (name, label) =>
-      new StorageLock({ storage, namespace, name, ...parts, ...(label !== undefined && { label }) }),
+      new StorageLock({ storage, namespace, name, clock, logger, ...(label !== undefined && { label }) }),
     async names() {
       const names: string[] = [];
       for await (const { key } of storage.list(prefix)) names.push(key.slice(prefix.length));

@@ -1,5 +1,5 @@
-import { hostname } from "node:os";
 import { resolveDurations, tolerancesOf } from "../election/durations.ts";
+import { hostName } from "../system/host-name.ts";
 import { formatDuration } from "./durations.ts";
 import type { Flags, FlagTable } from "./flags.ts";
 import { UsageError } from "./usage-error.ts";
@@ -92,7 +92,7 @@ export function readRunSettings(flags: Flags): RunSettings {
     file,
     args,
     restart: flags.on("restart"),
-    label: flags.text("label") ?? hostname(),
+    label: flags.text("label") ?? hostName(),
     waitMs: flags.on("no-wait") ? 0 : flags.durationMs("wait"),
     graceMs: flags.durationMs("grace") ?? 3e4,
     killAfterMs: readKillAfter(flags, timing),

@@ -1,5 +1,5 @@
 import { systemMachineClock } from "../../system/machine-clock.ts";
-import { type Command, type Invocation, placeFlags } from "../command.ts";
+import { type Command, type Invocation, placeFlags, resultFlags } from "../command.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { Finding } from "../findings.ts";
 import { checkClocks, checkNode, checkSettings } from "../machine-checks.ts";
@@ -21,6 +21,7 @@ export const doctorCommand: Command = {
     storage: placeFlags["storage"] ?? { says: "" },
     ...timingFlags,
     "no-probe": { says: "writes nothing" },
+    ...resultFlags,
   },
   async run(invocation: Invocation): Promise<number> {
     const { flags, output, clock, log, signal } = invocation;

@@ -1,5 +1,5 @@
 import { errorCode } from "../../errors.ts";
-import { type Command, type Invocation, placeFlags } from "../command.ts";
+import { type Command, type Invocation, placeFlags, resultFlags } from "../command.ts";
 import { askControl } from "../control-client.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { forceRelease } from "../forced-release.ts";
@@ -28,6 +28,7 @@ export const releaseCommand: Command = {
       says: "with --force: the term that was shown; of an unreadable record, the highest that is known",
     },
     version: { value: "V", says: "with --force: the version that was shown, needed for an unreadable record" },
+    ...resultFlags,
     yes: { short: "y", says: "do not ask; needed without a terminal" },
   },
   async run(invocation: Invocation): Promise<number> {

@@ -1,10 +1,13 @@
 import process from "node:process";
+import { sleep } from "../../system/clock.ts";
 import { type Command, type Invocation, placeFlags } from "../command.ts";
 import { runExitCodes } from "../exit-codes.ts";
 import { GuardedRun } from "../guarded-run.ts";
 import { openPlace } from "../place.ts";
 import { readRunSettings, runFlags } from "../run-settings.ts";
 import { UsageError } from "../usage-error.ts";
+
+const closePatienceMs = 500;
 
 /** `tenure run NAME -- COMMAND …` */
 export const runCommand: Command = {
@@ -22,8 +25,13 @@ export const runCommand: Command = {
     if (process.platform === "win32") throw new UsageError("run needs process groups, which Windows has not.");
     const settings = readRunSettings(flags);
     if (process.pid === 1) log.warn("running as PID 1, which reaps no orphans: start the container with --init");
-    await using place = await openPlace(flags, { clock, logger: log });
-    const lock = place.lock(settings.name, settings.label);
-    return await new GuardedRun({ settings, lock, storage: place.storage.description, log, clock }).run();
+    const place = await openPlace(flags, { clock, logger: log });
+    try {
+      const lock = place.lock(settings.name, settings.label);
+      return await new GuardedRun({ settings, lock, storage: place.storage.description, log, clock }).run();
+    } finally {
+      // a storage that hangs must not hold the exit
+      await Promise.race([place[Symbol.asyncDispose](), sleep(clock, closePatienceMs)]);
+    }
   },
 };

@@ -1,6 +1,6 @@
 import type { Clock } from "../../system/clock.ts";
 import { linkSignals } from "../../system/signals.ts";
-import { type Command, type Invocation, placeFlags } from "../command.ts";
+import { type Command, type Invocation, placeFlags, resultFlags } from "../command.ts";
 import { formatDuration } from "../durations.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { leaseDocument, leaseRow } from "../lease-report.ts";
@@ -22,6 +22,7 @@ export const statusCommand: Command = {
     all: { says: "all leases of the namespace; exits with 0" },
     now: { says: "one read, without looking whether the holder is alive" },
     "wait-for": { value: "leader|free", says: "until each has a live leader, or none has" },
+    ...resultFlags,
     timeout: { value: "30s", says: "how long --wait-for may take; then exits with 3 (for ever)" },
   },
   async run(invocation: Invocation): Promise<number> {

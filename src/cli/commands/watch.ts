@@ -1,5 +1,5 @@
 import { linkSignals } from "../../system/signals.ts";
-import { type Command, type Invocation, placeFlags } from "../command.ts";
+import { type Command, type Invocation, placeFlags, resultFlags } from "../command.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { leaseDocument, leaseRow } from "../lease-report.ts";
 import type { LeaseView } from "../lease-observer.ts";
@@ -13,7 +13,7 @@ export const watchCommand: Command = {
   usage: "watch NAME … [flags]",
   says: "Prints one line for each lease, then one for each change of its holder or state, until it is interrupted.",
   example: "tenure watch billing --storage file:///srv/tenure --json | jq .holder",
-  flags: { ...placeFlags, ...observerFlags },
+  flags: { ...placeFlags, ...observerFlags, ...resultFlags },
   async run(invocation: Invocation): Promise<number> {
     const { flags, log, clock, signal } = invocation;
     const names = [...new Set(flags.names)];
