@@ -128,12 +128,14 @@ export abstract class VersionedLeaseStorage implements VersionedStorage, LeaseSt
 
   async replace(key: string, value: Uint8Array, expected: Version, options?: CallOptions): Promise<WriteOutcome> {
     const bytes = this.#copy("replace", key, value);
+    this.#demandVersion("replace", key, expected);
     return this.#call({ operation: "replace", key, writes: true }, options, (attempt) =>
       this.replaceOnce(key, { value: bytes, expected }, attempt),
     );
   }
 
   async remove(key: string, expected: Version, options?: CallOptions): Promise<WriteOutcome> {
+    this.#demandVersion("remove", key, expected);
     return this.#call({ operation: "remove", key, writes: true }, options, (attempt) =>
       this.removeOnce(key, expected, attempt),
     );
@@ -227,11 +229,21 @@ export abstract class VersionedLeaseStorage implements VersionedStorage, LeaseSt
     if (problems.length > 0) throw new InvalidSettingsError(problems, where);
     const copies = changes.map((change) => {
       assertKey(change.key, where);
+      if (change.kind !== "create") this.#demandVersion("transact", change.key, change.expected);
       return "value" in change ? { ...change, value: this.#copy("transact", change.key, change.value) } : { ...change };
     });
     return this.#call({ operation: "transact", writes: true }, options, (attempt) =>
       this.transactOnce(copies, attempt),
     );
+  }
+
+  /**
+   * From JavaScript, `stored?.version` of an absent key may arrive here: it must never pass for "absent" in a driver.
+   */
+  #demandVersion(operation: string, key: string, expected: unknown): void {
+    if (typeof expected === "string") return;
+    const where = { operation, storage: this.description, key, applied: "no" } as const;
+    throw new InvalidSettingsError(["expected must be a version"], where);
   }
 
   /** Copies before anything is awaited: the caller's buffer is free once the call has returned its promise. */

@@ -5,6 +5,7 @@ import {
   assertAbsent,
   assertLost,
   assertStored,
+  assertThrown,
   bytes,
   listed,
   text,
@@ -72,10 +73,12 @@ export const writeCases: readonly StorageSuiteCase<VersionedStorage>[] = [
     async run({ connect }) {
       const [storage, other] = [await connect(), await connect()];
       const version = written(await storage.create("other", bytes("one")));
-      for (const never of [version, "absent" as Version, "" as Version]) {
-        // cast: versions out of nowhere
-        assertLost(await storage.replace("a", bytes("two"), never));
-      }
+      const nowhere = ["absent", "", "0"] as Version[]; // cast: versions out of nowhere
+      for (const never of [version, ...nowhere]) assertLost(await storage.replace("a", bytes("two"), never));
+      const missing = undefined as unknown as Version; // cast: `stored?.version`, from JavaScript
+      const expected = { code: "INVALID_SETTINGS", applied: "no" } as const;
+      await assertThrown(() => storage.replace("a", bytes("two"), missing), expected);
+      await assertThrown(() => storage.remove("other", missing), expected);
       await assertAbsent(other, "a");
       assert.deepEqual([...(await listed(other, "")).keys()], ["other"]);
     },

@@ -148,6 +148,15 @@ describe("a storage URL", () => {
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(secret);
   });
 
+  test.each(["u:p/w@h/0", "u:12/w@h", "u:p?w@h", "u:p#w@h", "h/0#part", "u:p:w/x", "h:port"])(
+    "redis://%s is ambiguous, and is refused without being shown (#63)",
+    (rest) => {
+      const parse = (): unknown => new StorageUrl(`redis://${rest}`);
+      expect(parse).toThrow("the redis: URL is ambiguous");
+      expect(parse).not.toThrow(rest);
+    },
+  );
+
   test("user info is hidden from inspection and JSON (#63)", () => {
     const url = new StorageUrl(`redis://me:${secret}@host/0?x=1`);
     expect(inspect(url, { depth: 10, showHidden: true }) + JSON.stringify(url)).not.toMatch(/hunter2|"me"|'me'/);

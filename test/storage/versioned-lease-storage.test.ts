@@ -395,3 +395,14 @@ test("storageCall serves drivers that do not extend the class", async () => {
     "cannot read in own: it failed (Error)",
   );
 });
+
+test("a version that is none, as JavaScript can pass it, is refused before anything is sent", async () => {
+  const storage = new TestStorage(undefined, { capabilities: { ...capabilities, transact: true } });
+  const none = undefined as unknown as Version; // cast: `stored?.version` of an absent key
+  const expected = { code: "INVALID_SETTINGS", applied: "no" };
+  await expect(storage.replace("a", value, none)).rejects.toMatchObject(expected);
+  await expect(storage.remove("a", none)).rejects.toMatchObject(expected);
+  const change = { kind: "check", key: "a", expected: none } as const;
+  await expect(storage.transact?.([change])).rejects.toMatchObject(expected);
+  expect(storage.attempts).toEqual([]);
+});
