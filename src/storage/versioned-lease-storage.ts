@@ -51,9 +51,8 @@ export interface ListedKey {
 
 /**
  * What every driver extends: it becomes a `VersionedStorage` and a `LeaseStorage` by saying how one attempt of each
- * call is
- * made. Kept here, once: key and size checks before anything is sent, a copy of the caller's bytes, deadlines, the
- * three outcomes for trouble that the driver did not name (`storageCall`), `CLOSED` after `close()`, and the typed
+ * call is made. Kept here, once: key and size checks before anything is sent, a copy of the caller's bytes, deadlines,
+ * the three outcomes for trouble that the driver did not name (`storageCall`), `CLOSED` after `close()`, and the typed
  * lease calls.
  *
  * An attempt makes one request, never repeats a write, and throws errors of ours for what it knows. It returns bytes
