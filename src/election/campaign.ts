@@ -197,6 +197,8 @@ export class Campaign {
   #look(): Readings {
     const now = this.#clocks.readings();
     const { term } = this.#state;
+    // Who looked first has closed the term; an answer that is folded only now must not revive it.
+    if (term !== undefined && !term.closed && this.#keeper.run?.leadership.closed === true) term.loss ??= "expired";
     if (term !== undefined && term.suspectSeq === undefined && this.#clocks.suspect) {
       this.#state.seq += 1;
       term.suspectSeq = this.#state.seq;

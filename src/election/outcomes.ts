@@ -26,8 +26,9 @@ export class Outcomes {
     const term = record.leaderTransitions;
     state.sent.confirm({ write, version, record, term, seq: state.seq });
     state.highestTerm = Math.max(state.highestTerm, term);
+    // Also a late renewal of an ended term may be what confirms: then the acquisition that it dropped is not awaited.
+    if (state.acquiring !== undefined && !state.sent.holds(state.acquiring)) state.acquiring = undefined;
     if (write.kind === "acquire") {
-      if (state.acquiring !== undefined && !state.sent.holds(state.acquiring)) state.acquiring = undefined;
       state.mustReadSinceSeq = undefined;
       state.acquirePauseUntilMs = -Infinity;
       state.lostAcquisition = undefined;
