@@ -68,7 +68,6 @@ export class GuardedGroup {
     this.ready = new Promise((resolve, reject) => {
       [onReady, onNeverReady] = [resolve, reject];
     });
-    this.ready.catch(() => {}); // whoever waits hears it; nobody has to
     this.#guardian = spawn(process.execPath, [guardianPath], {
       detached: true, // leader of a new group and session
       stdio: [stdinForCommand(), "inherit", "inherit", "pipe"],
@@ -84,7 +83,7 @@ export class GuardedGroup {
     const { clock } = options;
     const cancelPatience = clock.setTimer(clock.monotonicMs() + startPatienceMs, () => this.#silence());
     this.guardianGone = this.#waitForGuardian(onNeverReady);
-    void this.ready.catch(() => {}).then(cancelPatience);
+    this.ready.then(cancelPatience, cancelPatience); // whoever waits for it hears why; nobody has to
   }
 
   /** What the guardian has said so far. */

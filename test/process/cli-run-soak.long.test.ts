@@ -1,5 +1,5 @@
-// Goal: no two terms of `tenure run` work at once, however often one of its processes is killed or frozen, also with all cores
-// busy. Method: three candidates, a seeded victim every moment, and the order of the lines of one journal.
+// Goal: no two terms of `tenure run` work at once, however often one of its processes is killed or frozen, also with
+// all cores busy. Method: three candidates, a seeded victim every moment, and the order of the lines of one journal.
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { SeededRandom } from "../../src/testing/seeded-random.ts";

@@ -165,6 +165,29 @@ describe.concurrent("as PID 1", () => {
   });
 });
 
+describe.concurrent("a command in a namespace that dies with the guardian", () => {
+  it.skipIf(!namespaces)(
+    "is gone when supervisor and guardian are both killed, and so is what left the group",
+    async ({ expect }) => {
+      await using world = new World();
+      const leaver = 'setsid sh -c "while :; do echo 1 away >> \\"$J\\"; sleep 0.02; done" &';
+      const script = `${leaver} while :; do echo 1 works >> "$J"; sleep 0.02; done`;
+      const kind = ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child"];
+      const run = world.tenure(["run", "job", "--", ...kind, "sh", "-c", script]);
+      await world.line(/^1 works/);
+      await world.line(/^1 away/);
+      const guardian = await run.guardian();
+      run.kill("SIGSTOP");
+      process.kill(guardian, "SIGKILL");
+      run.kill("SIGKILL");
+      await pause(300);
+      const lines = world.lines().length;
+      await pause(300);
+      expect(world.lines().length).toBe(lines);
+    },
+  );
+});
+
 describe.concurrent("the time of a campaign", () => {
   it("counts anew with --restart", async ({ expect }) => {
     await using world = new World();
