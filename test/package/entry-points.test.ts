@@ -16,6 +16,7 @@ describe("entry points", () => {
       "tenure/storage",
       "tenure/storage/file",
       "tenure/storage/memory",
+      "tenure/telemetry",
       "tenure/testing",
     ]);
   });
@@ -60,6 +61,11 @@ describe("entry points", () => {
     const loaded = loadedBy("tenure/testing");
     expect(loaded.filter((path) => !ours(path) && path !== "eventemitter3")).toEqual([]);
     expect(loaded.filter(isDriver)).toEqual([]);
+  });
+
+  it("import of tenure/telemetry loads no package and no elector", () => {
+    const loaded = loadedBy("tenure/telemetry");
+    expect(loaded.filter((path) => !ours(path) || /^(election|lock|storage)\//.test(path))).toEqual([]);
   });
 
   it("gives the manifest", () => {

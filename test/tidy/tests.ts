@@ -1,4 +1,3 @@
-import { posix } from "node:path";
 import { importsOf } from "./imports.ts";
 import { at, parse, ts, walk } from "./syntax.ts";
 import type { Rule, Tree } from "./tree.ts";
@@ -29,20 +28,28 @@ function reached(tree: Tree, path: string, seen: Set<string> = new Set()): strin
 }
 
 function untested(tree: Tree): readonly string[] {
-  const tests = [...tree].filter(([path]) => testFile.test(path));
+  const folders = ["election", "lock", "storage", "state"];
+  const loaded = new Map(folders.map((folder) => [folder, loadedByTestsOf(tree, folder)]));
   return [...tree].flatMap(([path, text]) => {
     if (!/^src\/(election|lock|storage|state)\/(?!index\.)[^/]+\.ts$/.test(path) || isTypesOnly(path, text)) return [];
-    const stem = posix.basename(path, ".ts");
-    const folder = posix.dirname(path).replace(/^src/, "test");
-    const isTested = tests.some(([test, code]) => {
-      const name = posix.basename(test, ".test.ts");
-      const mirrors = posix.dirname(test) === folder && (name === stem || stem.startsWith(`${name}-`));
-      return mirrors || importsOf(test, code).some(({ target, typeOnly }) => target === path && !typeOnly);
-    });
-    return isTested
-      ? []
-      : [`${path}: has no test; write ${folder}/${stem}.test.ts, or import it in the test of its subject`];
+    const folder = path.split("/")[1] ?? "";
+    if (loaded.get(folder)?.has(path)) return [];
+    return [`${path}: no test of test/${folder} runs it; write ${path.replace(/^src(.*)\.ts$/, "test$1.test.ts")}`];
   });
+}
+
+/** What the tests of a folder load: the files that they import, and what these import. */
+function loadedByTestsOf(tree: Tree, folder: string): ReadonlySet<string> {
+  const loaded = new Set<string>();
+  const load = (path: string): void => {
+    if (loaded.has(path)) return;
+    loaded.add(path);
+    for (const { target, typeOnly } of importsOf(path, tree.get(path) ?? "")) {
+      if (target !== undefined && !typeOnly) load(target);
+    }
+  };
+  for (const path of tree.keys()) if (path.startsWith(`test/${folder}/`) && testFile.test(path)) load(path);
+  return loaded;
 }
 
 function isTypesOnly(path: string, text: string): boolean {
@@ -82,17 +89,28 @@ function withoutGoal(path: string, text: string): readonly string[] {
 function mocksAndSleeps(path: string, text: string): readonly string[] {
   const problems: string[] = [];
   const { source } = parse(path, text);
+  const waits = importedFrom(source, "node:timers/promises");
   const mayWait = /^test\/(process|servers|package)\//.test(path);
   walk(source, (node) => {
     if (!ts.isCallExpression(node)) return;
     const called = node.expression.getText(source);
     if (/^vi\.(do)?[mM]ock$/.test(called))
       problems.push(`${at(node)}: mocks a module; write a fake that implements the port`);
-    if (mayWait || !/(^|\.)(setTimeout|sleep|delay)$/.test(called)) return;
+    if (mayWait || !(called === "setTimeout" || waits.includes(called))) return;
     const tooLong = node.arguments.find((argument) => ts.isNumericLiteral(argument) && Number(argument.text) > 20);
     if (tooLong) problems.push(`${at(node)}: sleeps ${tooLong.getText(source)} ms; move a ManualClock instead`);
   });
   return problems;
+}
+
+/** The local names of what a file imports from a module. */
+function importedFrom(source: ts.SourceFile, module: string): readonly string[] {
+  return source.statements.flatMap((node) => {
+    if (!ts.isImportDeclaration(node) || !ts.isStringLiteral(node.moduleSpecifier)) return [];
+    const bindings = node.importClause?.namedBindings;
+    if (node.moduleSpecifier.text !== module || bindings === undefined || !ts.isNamedImports(bindings)) return [];
+    return bindings.elements.map(({ name }) => name.text);
+  });
 }
 
 const goal = "// Goal: the first sentence. Method: the second one.\n";
@@ -115,6 +133,7 @@ export const tests: readonly Rule[] = [
     check: untested,
     refused: [
       { "src/lock/a.ts": "export const a = 1;" },
+      { "src/lock/a.ts": "export const a = 1;", "test/storage/a.test.ts": 'import { a } from "../../src/lock/a.ts";' },
       {
         "src/lock/a.ts": "export const a = 1;",
         "test/lock/b.test.ts": 'import type { a } from "../../src/lock/a.ts";',
@@ -122,8 +141,12 @@ export const tests: readonly Rule[] = [
     ],
     accepted: [
       { "src/lock/a.ts": "export interface A {}" },
-      { "src/lock/a.ts": "export const a = 1;", "test/lock/a.test.ts": "" },
-      { "src/lock/a-b.ts": "export const a = 1;", "test/lock/a.test.ts": "" },
+      { "src/lock/a.ts": "export const a = 1;", "test/lock/b.test.ts": 'import { a } from "../../src/lock/a.ts";' },
+      {
+        "src/lock/a.ts": "export const a = 1;",
+        "src/lock/b.ts": 'export { a } from "./a.ts";',
+        "test/lock/b.test.ts": 'import { a } from "../../src/lock/b.ts";',
+      },
     ],
   },
   {
@@ -145,7 +168,15 @@ export const tests: readonly Rule[] = [
   {
     name: "tests neither mock modules nor sleep",
     check: perFile(testCode, mocksAndSleeps),
-    refused: [{ "test/a.test.ts": 'vi.mock("node:fs");' }, { "test/a.test.ts": "setTimeout(done, 50);" }],
-    accepted: [{ "test/process/a.test.ts": "setTimeout(done, 50);" }, { "test/a.test.ts": "setTimeout(done, 5);" }],
+    refused: [
+      { "test/a.test.ts": 'vi.mock("node:fs");' },
+      { "test/a.test.ts": "setTimeout(done, 50);" },
+      { "test/a.test.ts": 'import { setTimeout as sleep } from "node:timers/promises"; await sleep(50);' },
+    ],
+    accepted: [
+      { "test/process/a.test.ts": "setTimeout(done, 50);" },
+      { "test/a.test.ts": "setTimeout(done, 5);" },
+      { "test/a.test.ts": "await sleep(scene.clock, 30_000);" },
+    ],
   },
 ];
