@@ -55,14 +55,24 @@ export class LeaseObserver {
 
   /** Reads once. @throws if the storage cannot be read. */
   async look(signal?: AbortSignal): Promise<LeaseView> {
-    const { lock, clock, random } = this.#options;
-    const read = (): Promise<ObservedRecord | undefined> => lock.get(signal && { signal });
+    const { clock } = this.#options;
     try {
-      const observed = await retry(read, { clock, random, deadlineMs: readDeadlineMs, ...(signal && { signal }) });
+      const observed = await this.#read(signal);
       return this.#fold(observed, clock.monotonicMs());
     } catch (error) {
       if (errorCode(error) !== "CORRUPT_DATA") throw error;
       return this.#foldUnreadable(error, clock.monotonicMs());
+    }
+  }
+
+  async #read(signal: AbortSignal | undefined): Promise<ObservedRecord | undefined> {
+    const { lock, clock, random } = this.#options;
+    const read = (): Promise<ObservedRecord | undefined> => lock.get(signal && { signal });
+    try {
+      return await read(); // most often the first attempt is enough, and then nothing has to be loaded for a second one
+    } catch (error) {
+      if (errorCode(error) !== "STORAGE_UNAVAILABLE") throw error;
+      return await retry(read, { clock, random, deadlineMs: readDeadlineMs, ...(signal && { signal }) });
     }
   }
 
