@@ -99,7 +99,6 @@ function projectOf(): object {
       isolatedDeclarations: false,
       declaration: false,
       declarationMap: false,
-      sourceMap: false,
       noUnusedLocals: false,
       noUnusedParameters: false,
       skipLibCheck: true,
