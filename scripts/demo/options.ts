@@ -12,7 +12,8 @@ export interface Options {
 
 export const usage = `Usage: npm run demo -- [flags]
 
-Plays the main job in five acts: three processes elect a leader, survive its SIGKILL, hand over, and refuse a zombie's write.
+Plays the main job in five acts: three processes elect a leader, survive its SIGKILL, hand over, refuse a zombie,
+and stop.
 
   --plain        no live rows: one line for each event (also without a terminal)
   --json         one JSON document at the end, and nothing else

@@ -110,8 +110,10 @@ export class Play {
         return `${name} drains: the step under way may finish, and one last append`;
       case "stopped":
         return `${name}: term ${report.term} is over (${report.reason})`;
-      case "woke":
-        return `${name} wakes after ${(report.sleptMs / 1000).toFixed(1)} s and looks: ${report.held ? "held" : "not held"}`;
+      case "woke": {
+        const found = report.held ? "held" : "not held";
+        return `${name} wakes after ${(report.sleptMs / 1000).toFixed(1)} s and looks: ${found}`;
+      }
       case "forced":
         return `${name} writes all the same: ${report.refused ? "refused, " : ""}${report.message}`;
       case "trouble":

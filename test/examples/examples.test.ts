@@ -57,9 +57,9 @@ const promised: Readonly<Record<string, readonly (string | RegExp)[]>> = {
 const talkative: ReadonlySet<string> = new Set(["callbacks.ts", "custom-storage.ts"]);
 
 async function outputOf(name: string): Promise<{ code: unknown; lines: readonly string[]; errors: string }> {
-  const { FORCE_COLOR: _, ...env } = process.env;
-  const options = { env: { ...env, NO_COLOR: "1" }, stdio: ["ignore", "pipe", "pipe"] } as const;
-  const child = spawn(process.execPath, [`${folder}${name}`], options);
+  const env: NodeJS.ProcessEnv = { ...process.env, NO_COLOR: "1" };
+  delete env["FORCE_COLOR"]; // beside NO_COLOR it makes Node print a warning
+  const child = spawn(process.execPath, [`${folder}${name}`], { env, stdio: ["ignore", "pipe", "pipe"] });
   let [output, errors] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => (output += text));
   child.stderr.setEncoding("utf8").on("data", (text: string) => (errors += text));
