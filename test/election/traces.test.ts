@@ -5,5 +5,5 @@ import { runElectorCases } from "./elector-cases.ts";
 // K16 needs a client with a rate limit of its own, which the Kubernetes lock will bring.
 runElectorCases("trace", [
   ...["K1", "K2", "K3", "K4", "K5", "K6", "K7", "K8", "K9", "K10", "K11", "K12", "K13", "K14", "K15"],
-  ...["E1", "E2"],
+  ...["E1", "E2", "E3"],
 ]);
