@@ -115,7 +115,8 @@ export class GuardedRun {
       this.#term?.killNow();
     } else {
       log.warn(`${signal} again: exits at once, the lease runs out`);
-      this.#giveUp(this.#term === undefined ? this.#codeWithoutCommand() : runExitCodes.killed);
+      const running = this.#term === undefined ? undefined : runExitCodes.killed;
+      this.#giveUp(this.#exitCode ?? running ?? this.#codeWithoutCommand());
     }
   }
 

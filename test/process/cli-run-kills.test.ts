@@ -221,6 +221,21 @@ describe.concurrent("a term that is lost", () => {
     expect(atMs - cutMs, "the next one could lead a lease after the last write").toBeLessThan(leaseMs + 800);
   });
 
+  it("while it ends: a third signal exits at once, and the lease is left to run out", async ({ expect }) => {
+    await using world = new World();
+    const [first] = await pair(world, stubborn);
+    cutOff(world); // the release will be tried for a while
+    for (const said of ["SIGTERM: stops", "SIGTERM again: kills"]) {
+      first.kill("SIGTERM");
+      await until(
+        () => first.stderr.includes(said),
+        () => first.stderr,
+      );
+    }
+    first.kill("SIGTERM");
+    expect((await first.ended).code, first.stderr).toBe(137);
+  });
+
   it("because another took it: SIGKILL at once, without SIGTERM", async ({ expect }) => {
     await using world = new World();
     const run = world.run(stubborn);
