@@ -43,6 +43,7 @@ export class DisturbedLock implements ResourceLock {
   readonly events: string[] = [];
   /** Called at the start of each call. */
   onCall: ((call: DisturbedCall) => void) | undefined;
+  /** How many bare hints its watches have told. */
   hints = 0;
   readonly #inner: ResourceLock;
   readonly #clock: Clock;
@@ -147,6 +148,7 @@ export class DisturbedLock implements ResourceLock {
       for (;;) {
         const next = await Promise.race([hints.next(), broken]);
         if (next.done === true) return;
+        if (next.value.observed === undefined) this.hints += 1;
         yield next.value;
       }
     } finally {
