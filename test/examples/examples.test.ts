@@ -2,7 +2,7 @@
 // each as its own process on the built package, and compares what it prints with what it promises.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 
@@ -66,6 +66,10 @@ async function outputOf(name: string): Promise<{ code: unknown; lines: readonly 
   const [code]: unknown[] = await once(child, "close");
   return { code, lines: output.trimEnd().split("\n"), errors };
 }
+
+it("the package is built: npm run build", () => {
+  expect(existsSync(`${folder}../dist/index.js`)).toBe(true);
+});
 
 it("every example is run here", () => {
   expect(readdirSync(folder).sort()).toEqual(Object.keys(promised).sort());
