@@ -135,6 +135,7 @@ export class World implements AsyncDisposable {
       ...(process.env as Record<string, string>), // cast: what is not set is not listed
       [mark]: value,
       J: this.journal,
+      TMPDIR: this.folder, // a killed run leaves the folder of its control socket behind
       // neither changes what a killed process leaves behind
       TENURE_STORAGE_URL: `file:${this.storage}?probe=never&fsync=off`,
       TENURE_LEASE_DURATION: `${timing.leaseMs}ms`,

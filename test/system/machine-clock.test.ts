@@ -1,5 +1,5 @@
-// Goal: a deadline that two processes share is the same for both, and either clock can reach it. Method: instants made by
-// hand for the arithmetic, and a second process that reads the same clocks.
+// Goal: a deadline that two processes share is the same for both, and either clock can reach it. Method: instants made
+// by hand for the arithmetic, and a second process that reads the same clocks.
 import { execFileSync } from "node:child_process";
 import { uptime } from "node:os";
 import { describe, expect, it } from "vitest";
