@@ -1,4 +1,4 @@
-import { LeadershipLostError, errorCode } from "../errors.ts";
+import { errorCode } from "../errors.ts";
 import { Deferred } from "../system/deferred.ts";
 import type { Campaign } from "./campaign.ts";
 import type { Leadership } from "./leadership.ts";
@@ -35,8 +35,7 @@ export class AcquiredTerm implements CampaignWork {
   async acquired(campaign: Campaign | undefined, signal: AbortSignal | undefined): Promise<Leadership> {
     this.#settled = campaign?.settled ?? Promise.resolve();
     void this.#settled.then(() => {
-      const details = { reason: "stopped", phase: "refused", operation: "acquire" } as const;
-      const stopped = new LeadershipLostError("the campaign was stopped before it led", details);
+      const stopped = new DOMException("the campaign was stopped before it led", "AbortError");
       this.#held.reject(signal?.aborted === true ? signal.reason : stopped);
     });
     return this.#held.promise;

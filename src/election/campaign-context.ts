@@ -1,6 +1,6 @@
 import type { ElectionClocks } from "./election-clocks.ts";
 import type { ElectionState, Readings } from "./election-state.ts";
-import type { Emit } from "./events.ts";
+import type { AttemptName, Emit } from "./events.ts";
 import type { FoldParts } from "./fold-parts.ts";
 import type { ElectorParts, ErrorPlace } from "./settings.ts";
 
@@ -14,6 +14,8 @@ export interface CampaignContext extends FoldParts {
   look(): Readings;
   /** Tells a trouble that is swallowed: to `onError`, the event and the log. */
   trouble(error: unknown, where: ErrorPlace): void;
+  /** Tells a call of the lock that failed. */
+  failed(op: AttemptName, result: "unknown" | "failed", error: unknown): void;
   /** Something was folded into the state: decide, act, repeat. */
   turn(): void;
 }

@@ -24,7 +24,8 @@ export class CampaignNews {
     for (let effect = state.effects.shift(); effect !== undefined; effect = state.effects.shift()) {
       switch (effect.kind) {
         case "alarm":
-          parts.logger.warn(effect.message, { name: settings.name, alarm: effect.alarm });
+          // The message quotes foreign text: as a field, for a console would take a "%s" in a message for its own.
+          parts.logger.warn("alarm", { name: settings.name, alarm: effect.alarm, message: effect.message });
           emit("alarm", { kind: effect.alarm, message: effect.message });
           break;
         case "newLeader":

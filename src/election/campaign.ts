@@ -60,6 +60,11 @@ export class Campaign {
         trouble(error, where);
         if (work.hopeless?.(error) === true) this.stop();
       },
+      failed: (op, result, error) => {
+        emit("attempt", { op, result });
+        emit("attemptFailed", { op, error });
+        this.#context.trouble(error, op === "read" || op === "release" ? op : "write");
+      },
       look: () => this.#look(),
       turn: () => this.#turn(),
     };

@@ -34,13 +34,14 @@ const greatestMs = 2 ** 31 - 1;
 
 /** Completes the numbers with the defaults of client-go (15, 10 and 2 s) and what follows from them. */
 export function resolveDurations(given: GivenDurations): Durations {
-  const leaseDurationMs = given.leaseDurationMs ?? 15_000;
-  const renewDeadlineMs = given.renewDeadlineMs ?? 10_000;
-  const retryPeriodMs = given.retryPeriodMs ?? 2_000;
+  // What follows from a number that is none follows from its default, so that only what was given is blamed.
+  const leaseDurationMs = usable(given.leaseDurationMs, 15_000);
+  const renewDeadlineMs = usable(given.renewDeadlineMs, 10_000);
+  const retryPeriodMs = usable(given.retryPeriodMs, 2_000);
   return {
-    leaseDurationMs,
-    renewDeadlineMs,
-    retryPeriodMs,
+    leaseDurationMs: given.leaseDurationMs ?? leaseDurationMs,
+    renewDeadlineMs: given.renewDeadlineMs ?? renewDeadlineMs,
+    retryPeriodMs: given.retryPeriodMs ?? retryPeriodMs,
     renewIntervalMs: given.renewIntervalMs ?? Math.min(leaseDurationMs / 3, renewDeadlineMs / 2),
     attemptTimeoutMs: given.attemptTimeoutMs ?? Math.min(renewDeadlineMs, Math.max(1_000, renewDeadlineMs / 2)),
     driftRatio: given.driftRatio ?? 1.2,
@@ -54,6 +55,10 @@ export function resolveDurations(given: GivenDurations): Durations {
   };
 }
 
+function usable(value: unknown, otherwise: number): number {
+  return typeof value === "number" && value > 0 && value <= greatestMs ? value : otherwise;
+}
+
 const mayBeZero: ReadonlySet<string> = new Set(["stepMarginMs", "holderGraceMs", "herdJitterMs"]);
 
 /** Every problem of the numbers; empty when the theorem of `docs/guarantees.md` holds for them. */
@@ -64,8 +69,7 @@ export function durationProblems(durations: Durations, minWriteIntervalMs: numbe
     problems.push(`driftRatio (${String(driftRatio)}) must be a number of at least 1.2`);
   }
   problems.push(...backoffProblems(workBackoffMs));
-  // Bounds between two numbers mean something only once each number is one.
-  return problems.length > 0 ? problems : relationProblems(durations, minWriteIntervalMs);
+  return [...problems, ...relationProblems(durations, minWriteIntervalMs)];
 }
 
 function rangeProblem(name: string, value: unknown): string[] {
@@ -88,26 +92,27 @@ function backoffProblems(backoff: unknown): string[] {
 
 function relationProblems(d: Durations, minWriteIntervalMs: number): string[] {
   const problems: string[] = [];
-  const demand = (holds: boolean, text: string): void => {
-    if (!holds) problems.push(text);
+  // Asked the other way round on purpose: a comparison with what is no number is false, and that is told by itself.
+  const refuse = (violated: boolean, text: string): void => {
+    if (violated) problems.push(text);
   };
   // V/(1-e) + margin <= L/(1+e), with driftRatio = (1+e)/(1-e): the theorem that exclusion rests on.
   const leastLeaseMs = d.driftRatio * d.renewDeadlineMs + (1 + rateOf(d.driftRatio)) * d.stepMarginMs;
   const lease = `leaseDurationMs (${d.leaseDurationMs}) must be at least ${Math.ceil(leastLeaseMs)}`;
-  demand(d.leaseDurationMs >= leastLeaseMs, `${lease}: driftRatio x renewDeadlineMs, plus the step margin`);
+  refuse(d.leaseDurationMs < leastLeaseMs, `${lease}: driftRatio x renewDeadlineMs, plus the step margin`);
   const deadline = `renewDeadlineMs (${d.renewDeadlineMs}) must exceed`;
-  demand(d.renewDeadlineMs > 1.2 * d.retryPeriodMs, `${deadline} 1.2 x retryPeriodMs (${d.retryPeriodMs})`);
+  refuse(d.renewDeadlineMs <= 1.2 * d.retryPeriodMs, `${deadline} 1.2 x retryPeriodMs (${d.retryPeriodMs})`);
   const least = `must be at least the lock's minWriteIntervalMs (${minWriteIntervalMs})`;
-  demand(d.retryPeriodMs >= minWriteIntervalMs, `retryPeriodMs (${d.retryPeriodMs}) ${least}`);
-  demand(d.renewIntervalMs >= minWriteIntervalMs, `renewIntervalMs (${d.renewIntervalMs}) ${least}`);
+  refuse(d.retryPeriodMs < minWriteIntervalMs, `retryPeriodMs (${d.retryPeriodMs}) ${least}`);
+  refuse(d.renewIntervalMs < minWriteIntervalMs, `renewIntervalMs (${d.renewIntervalMs}) ${least}`);
   const half = `must be at most half of renewDeadlineMs (${d.renewDeadlineMs})`;
-  demand(d.renewIntervalMs <= d.renewDeadlineMs / 2, `renewIntervalMs (${d.renewIntervalMs}) ${half}`);
+  refuse(d.renewIntervalMs > d.renewDeadlineMs / 2, `renewIntervalMs (${d.renewIntervalMs}) ${half}`);
   const whole = `must be at most renewDeadlineMs (${d.renewDeadlineMs})`;
-  demand(d.attemptTimeoutMs <= d.renewDeadlineMs, `attemptTimeoutMs (${d.attemptTimeoutMs}) ${whole}`);
+  refuse(d.attemptTimeoutMs > d.renewDeadlineMs, `attemptTimeoutMs (${d.attemptTimeoutMs}) ${whole}`);
   const herd = `must be at most retryPeriodMs (${d.retryPeriodMs})`;
-  demand(d.herdJitterMs <= d.retryPeriodMs, `herdJitterMs (${d.herdJitterMs}) ${herd}`);
+  refuse(d.herdJitterMs > d.retryPeriodMs, `herdJitterMs (${d.herdJitterMs}) ${herd}`);
   const honoured = `must be at least leaseDurationMs (${d.leaseDurationMs})`;
-  demand(d.maxHonouredLeaseMs >= d.leaseDurationMs, `maxHonouredLeaseMs (${d.maxHonouredLeaseMs}) ${honoured}`);
+  refuse(d.maxHonouredLeaseMs < d.leaseDurationMs, `maxHonouredLeaseMs (${d.maxHonouredLeaseMs}) ${honoured}`);
   return problems;
 }
 

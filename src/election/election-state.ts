@@ -25,6 +25,12 @@ export interface SeenRecord extends ObservedRecord {
   readonly storedMs: number | undefined;
 }
 
+/** When a pair was received first, and the share of the herd window that was drawn for it. */
+export interface FirstReceipt {
+  readonly atMs: number;
+  readonly share: number;
+}
+
 /** What was received last. */
 export type Seen =
   | { readonly kind: "nothing" }
@@ -60,6 +66,8 @@ export interface TermState {
   retryAtMs: number | undefined;
   /** How many failures since the last confirmation. */
   failures: number;
+  /** The last lost race was an edit, and was answered by a write at once. */
+  retriedAtOnce: boolean;
   /** A lost race of a write that was not dropped since; the truth is a read sent after it. */
   lostRace: { readonly seq: number } | undefined;
   /** The newest read that was answered since it was sent, by the order of sends: what doubt is judged by. */
@@ -116,7 +124,7 @@ export interface ElectionState {
   readonly effects: Effect[];
 
   seen: Seen;
-  readonly firstReceipts: Map<string, { readonly atMs: number; readonly share: number }>;
+  readonly firstReceipts: Map<string, FirstReceipt>;
   everSaw: boolean;
   /** The wait that the last received record demands. */
   lastWaitMs: number;
@@ -152,6 +160,8 @@ export interface ElectionState {
 
   acquiring: SentWrite | undefined;
   lostAcquisition: LostAcquisition | undefined;
+  /** How many acquisitions in a row were lost to a mere edit. */
+  editedAcquisitions: number;
   acquirePauseUntilMs: number;
   windowDoublings: number;
   rttMs: number;
@@ -188,7 +198,8 @@ export function initialState(identity: string, nowMs: number): ElectionState {
     ...{ reading: undefined, lastReadSentMs: -Infinity, readPauseUntilMs: -Infinity, readFailed: false },
     ...{ nextPollMs: nowMs, mustReadSinceSeq: undefined, quietUntilMs: -Infinity },
     ...{ watchLive: false, watchOpenedSeq: undefined, hintPending: false, hintTokens: 10, hintTokensAtMs: nowMs },
-    ...{ acquiring: undefined, lostAcquisition: undefined, acquirePauseUntilMs: -Infinity, windowDoublings: 0 },
+    ...{ acquiring: undefined, lostAcquisition: undefined, editedAcquisitions: 0 },
+    ...{ acquirePauseUntilMs: -Infinity, windowDoublings: 0 },
     ...{ rttMs: 0, lastWriteMs: -Infinity },
     ...{
       begunTerm: 0,
@@ -212,7 +223,15 @@ export function initialState(identity: string, nowMs: number): ElectionState {
 /** A term's state at its start. */
 export function beginTerm(number: number, startedMs: number, validUntilMs: number): TermState {
   return {
-    ...{ number, startedMs, validUntilMs, retryAtMs: undefined, failures: 0, lostRace: undefined },
+    ...{
+      number,
+      startedMs,
+      validUntilMs,
+      retryAtMs: undefined,
+      failures: 0,
+      retriedAtOnce: false,
+      lostRace: undefined,
+    },
     ...{ answeredReadSeq: 0, challenged: false, lastEarlyRenewMs: -Infinity, suspectSeq: undefined },
     ...{ loss: undefined, ending: undefined, drainUntilMs: Infinity, workEnded: false, runningSteps: 0 },
     ...{ closed: false, stopCallbackEnded: false },
@@ -222,4 +241,15 @@ export function beginTerm(number: number, startedMs: number, validUntilMs: numbe
 /** Whether the record in hand is one that this elector wrote and may still claim. */
 export function isMine(state: ElectionState): boolean {
   return state.seen.kind === "record" && state.sent.confirmed?.write.pair === state.seen.pair;
+}
+
+const receiptsKept = 32;
+
+/** Keeps the first receipt of a pair; of all pairs, the 32 that were received last. */
+export function rememberReceipt(state: ElectionState, pair: string, receipt: FirstReceipt): void {
+  const { firstReceipts } = state;
+  firstReceipts.delete(pair); // set again below: the most recently received come last
+  firstReceipts.set(pair, receipt);
+  const [oldest] = firstReceipts.keys();
+  if (firstReceipts.size > receiptsKept && oldest !== undefined) firstReceipts.delete(oldest);
 }

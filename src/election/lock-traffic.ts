@@ -1,15 +1,17 @@
-import { CorruptDataError, appliedOf, errorCode } from "../errors.ts";
+import { appliedOf, errorCode } from "../errors.ts";
 import type { LeaderElectionRecord } from "../lock/leader-election-record.ts";
 import { maxReadableTerm } from "../lock/record-codec.ts";
 import type { LockOutcome, ObservedRecord } from "../lock/resource-lock.ts";
-import { microTime } from "../system/micro-time.ts";
 import type { CampaignContext } from "./campaign-context.ts";
 import type { AttemptName } from "./events.ts";
 import { spendHintToken } from "./hint-tokens.ts";
 import { LockCalls, type Call, type CallEnd, type LockCallOptions } from "./lock-calls.ts";
+import { isLost, isWritten, retryAfterOf } from "./lock-answers.ts";
 import { Observation } from "./observation.ts";
 import { Outcomes } from "./outcomes.ts";
-import { drawRetryPause, pauseAfterFailure } from "./pauses.ts";
+import { drawRetryPause } from "./pauses.ts";
+import { ReleaseTraffic } from "./release-traffic.ts";
+import { RenewTimes } from "./renew-times.ts";
 import { heldPair, type RecordVersion, type SentWrite } from "./sent-table.ts";
 
 /** What an acquisition or renewal says besides who and when. */
@@ -28,13 +30,21 @@ export class LockTraffic {
   readonly #observation: Observation;
   readonly #outcomes: Outcomes;
   #read: Call | undefined;
-  #lastWriteUs = 0;
+  readonly #renewTimes: RenewTimes;
+  readonly #releases: ReleaseTraffic;
 
   constructor(context: CampaignContext) {
     this.#context = context;
     this.#calls = new LockCalls(context.parts.clock);
     this.#observation = new Observation(context.state, context);
     this.#outcomes = new Outcomes(context.state, context);
+    this.#renewTimes = new RenewTimes(context.clocks);
+    this.#releases = new ReleaseTraffic(context, this.#calls, this.#renewTimes);
+  }
+
+  /** One try of the release that the state describes. */
+  release(): void {
+    this.#releases.send();
   }
 
   abandonAll(): void {
@@ -74,7 +84,7 @@ export class LockTraffic {
       this.#observation.unreadable(end.error, receipt);
     } else {
       this.#observation.failure(now, retryAfterOf(end.error));
-      this.#failed("read", "failed", end.error);
+      this.#context.failed("read", "failed", end.error);
     }
   }
 
@@ -142,7 +152,7 @@ export class LockTraffic {
 
   #send(plan: RecordPlan): SentWrite {
     const { state, clocks, parts } = this.#context;
-    const renewTime = this.#nextRenewTime();
+    const renewTime = this.#renewTimes.next();
     const record = this.#recordOf(plan, renewTime);
     state.seq += 1;
     const { observerMs, leaderMs } = clocks.readings(); // before the send: our term must end before others may start
@@ -187,7 +197,7 @@ export class LockTraffic {
       if (unproven) this.#outcomes.unknown(write, now);
       else this.#outcomes.refused(write, now, retryAfterOf(end.error));
       if (unproven) emit("outcomeUnknown", { op });
-      return this.#failed(op, unproven ? "unknown" : "failed", end.error);
+      return this.#context.failed(op, unproven ? "unknown" : "failed", end.error);
     }
     this.#measure(end.ms);
     const { value: outcome } = end;
@@ -201,71 +211,12 @@ export class LockTraffic {
       emit("lostRace", { op });
     } else {
       this.#outcomes.unknown(write, now);
-      this.#failed(op, "unknown", new TypeError("the lock answered a write with neither a version nor a refusal"));
+      this.#context.failed(
+        op,
+        "unknown",
+        new TypeError("the lock answered a write with neither a version nor a refusal"),
+      );
     }
-  }
-
-  /** One try of the release that the state describes. */
-  release(): void {
-    const { state, parts, settings, clocks } = this.#context;
-    const { release } = state;
-    if (release === undefined) return; // decide never asks for it
-    const { target } = release;
-    const renewTime = this.#nextRenewTime();
-    const { strategy } = target.record;
-    const record: LeaderElectionRecord = {
-      ...{ holderIdentity: "", leaseDurationSeconds: 1, acquireTime: renewTime, renewTime },
-      leaderTransitions: target.record.leaderTransitions, // of the record that it replaces, never of an older one
-      ...(strategy !== undefined && { strategy }),
-      ...(release.to !== undefined && { preferredHolder: release.to }),
-    };
-    release.step = "sent";
-    release.tries += 1;
-    state.lastWriteMs = clocks.observerMs();
-    const timeoutMs = Math.min(settings.attemptTimeoutMs, release.untilMs - state.lastWriteMs);
-    const call = (options: LockCallOptions): Promise<LockOutcome> => parts.lock.update(record, target.version, options);
-    this.#calls.start(timeoutMs, call, (end) => {
-      if (state.release !== release || release.step === "done") return;
-      this.#foldRelease(end);
-      this.#context.turn();
-    });
-  }
-
-  #foldRelease(end: CallEnd<LockOutcome>): void {
-    const { state, emit, settings } = this.#context;
-    const { release } = state;
-    if (release === undefined) return;
-    const now = this.#context.look();
-    state.seq += 1;
-    release.sinceSeq = state.seq;
-    if (end.ok && isWritten(end.value)) {
-      release.step = "done";
-      release.applied = true;
-      return emit("attempt", { op: "release", result: "written" });
-    }
-    release.step = "read";
-    release.lost = end.ok && isLost(end.value);
-    if (release.lost) {
-      emit("lostRace", { op: "release" });
-      return emit("attempt", { op: "release", result: "lost" });
-    }
-    const error = end.ok
-      ? new TypeError("the lock answered a release with neither a version nor a refusal")
-      : end.error;
-    const unproven = appliedOf(error) === "unknown";
-    if (!unproven) {
-      release.step = "write";
-      const pauseMs = Math.max(pauseAfterFailure(state, now, settings), retryAfterOf(error));
-      release.notBeforeMs = now.observerMs + pauseMs;
-    }
-    this.#failed("release", unproven ? "unknown" : "failed", error);
-  }
-
-  #failed(op: AttemptName, result: "unknown" | "failed", error: unknown): void {
-    const { emit, trouble } = this.#context;
-    emit("attempt", { op, result });
-    emit("attemptFailed", { op, error });
-    trouble(error, op === "read" || op === "release" ? op : "write");
   }
 
   /** The deadline of a call; a leader's calls also end with its validity. */
@@ -275,29 +226,8 @@ export class LockTraffic {
     return Math.max(1, Math.min(settings.attemptTimeoutMs, remainingMs));
   }
 
-  /** Strictly growing, also when the wall clock steps back: so a (holder, renewTime) pair names one write. */
-  #nextRenewTime(): string {
-    this.#lastWriteUs = Math.max(Math.floor(this.#context.clocks.wallMs() * 1000), this.#lastWriteUs + 1);
-    return microTime(this.#lastWriteUs);
-  }
-
   #measure(ms: number): void {
     const { state } = this.#context;
     state.rttMs = state.rttMs === 0 ? ms : 0.8 * state.rttMs + 0.2 * ms;
   }
-}
-
-function isWritten(outcome: unknown): outcome is { written: true; version: RecordVersion; term?: number } {
-  if (typeof outcome !== "object" || outcome === null) return false;
-  return Reflect.get(outcome, "written") === true && typeof Reflect.get(outcome, "version") === "string";
-}
-
-function isLost(outcome: unknown): boolean {
-  return typeof outcome === "object" && outcome !== null && Reflect.get(outcome, "written") === false;
-}
-
-function retryAfterOf(error: unknown): number {
-  if (error instanceof CorruptDataError || typeof error !== "object" || error === null) return 0;
-  const asked: unknown = Reflect.get(error, "retryAfterMs");
-  return typeof asked === "number" && Number.isFinite(asked) && asked > 0 ? asked : 0;
 }

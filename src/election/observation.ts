@@ -4,7 +4,7 @@ import { checkRecord } from "../lock/record-codec.ts";
 import type { ObservedRecord } from "../lock/resource-lock.ts";
 import { printable } from "../system/logger.ts";
 import { raise, settleAlarm } from "./alarms.ts";
-import type { ElectionState, Readings, SeenRecord } from "./election-state.ts";
+import { rememberReceipt, type ElectionState, type Readings, type SeenRecord } from "./election-state.ts";
 import type { FoldParts } from "./fold-parts.ts";
 import { Outcomes } from "./outcomes.ts";
 import { beQuiet, drawRetryPause, pauseAfterFailure, waitMs } from "./pauses.ts";
@@ -53,7 +53,7 @@ export class Observation {
       if (this.#state.phase === "following") this.#state.readPauseUntilMs = receipt.now.observerMs + pauseMs;
       return;
     }
-    this.#judgeLostAcquisition(found, receipt);
+    this.#judgeLostAcquisition(found, pair, receipt);
     const seen = this.#sightings.of(found, pair, receipt);
     if (!mine) this.#judgeForeign(seen, truth);
     const { term } = this.#state;
@@ -67,7 +67,7 @@ export class Observation {
     const truth = this.#isTruth(receipt);
     this.#note(receipt);
     settleAlarm(state, "unreadableRecord");
-    this.#judgeLostAcquisition(undefined, receipt);
+    this.#judgeLostAcquisition(undefined, undefined, receipt);
     this.#settleRelease(receipt, undefined);
     if (!this.#judgeMissing(truth, receipt)) return;
     const nowMs = receipt.now.observerMs;
@@ -191,21 +191,35 @@ export class Observation {
     const { term } = state;
     if (term?.lostRace === undefined) return;
     term.lostRace = undefined;
-    const atOnce = edited && term.failures === 0;
+    // At once after an edit, but only every second time: the version just read is worth a try, a flood is worth a pause.
+    const atOnce = edited && !term.retriedAtOnce;
+    term.retriedAtOnce = atOnce;
     term.failures += 1;
     term.retryAtMs = now.leaderMs + (atOnce ? 0 : pauseAfterFailure(state, now, this.#parts.settings));
   }
 
-  /** After a lost acquisition: if nothing changed, pause; if the watch did not tell the change, it is re-opened. */
-  #judgeLostAcquisition(found: ObservedRecord | undefined, { now, readSeq }: Receipt): void {
+  /** After a lost acquisition, a read tells why it was lost. */
+  #judgeLostAcquisition(found: ObservedRecord | undefined, pair: string | undefined, receipt: Receipt): void {
     const state = this.#state;
-    const lost = state.lostAcquisition;
-    if (lost === undefined || readSeq === undefined || readSeq <= lost.seq) return;
+    const { lostAcquisition: lost, seen } = state;
+    if (lost === undefined || receipt.readSeq === undefined || receipt.readSeq <= lost.seq) return;
     state.lostAcquisition = undefined;
-    if (found?.version === lost.expected) {
-      state.acquirePauseUntilMs = now.observerMs + drawRetryPause(this.#parts);
-    } else if (lost.watched && state.seen.kind === "record" && state.seen.version === lost.expected) {
-      state.watchLive = false;
+    const unchanged = found?.version === lost.expected;
+    const edited = !unchanged && seen.kind === "record" && seen.pair === pair;
+    if (edited && state.editedAcquisitions < 3) {
+      state.editedAcquisitions += 1; // another hand edited what is not ours: nobody competes, so again at once
+      return;
+    }
+    state.editedAcquisitions = 0;
+    state.windowDoublings = Math.min(state.windowDoublings + 1, 10);
+    if (seen.kind === "record") {
+      // Drawn anew, or the same two candidates would meet again.
+      rememberReceipt(state, seen.pair, { atMs: seen.firstReceiptMs, share: this.#parts.random.next() });
+    }
+    if (unchanged || edited) {
+      state.acquirePauseUntilMs = receipt.now.observerMs + drawRetryPause(this.#parts);
+    } else if (lost.watched && seen.kind === "record" && seen.version === lost.expected) {
+      state.watchLive = false; // it did not tell the change
       state.effects.push({ kind: "reopenWatch" });
     }
   }
@@ -221,8 +235,8 @@ export class Observation {
       release.step = "done";
       return;
     }
-    // The first lost race may be a renewal that came first; whatever fails again gets a pause.
-    const atOnce = release.tries <= 1 && release.lost;
+    // A lost race may be a renewal that came first, or an edit: at once, but only every second time.
+    const atOnce = release.tries % 2 === 1 && release.lost;
     const pauseMs = atOnce ? 0 : pauseAfterFailure(this.#state, now, this.#parts.settings);
     release.notBeforeMs = Math.max(release.notBeforeMs, now.observerMs + pauseMs);
     release.target = mine;

@@ -1,5 +1,5 @@
 import type { ObservedRecord } from "../lock/resource-lock.ts";
-import type { ElectionState, Readings } from "./election-state.ts";
+import { rememberReceipt, type ElectionState, type Readings } from "./election-state.ts";
 import type { FoldParts } from "./fold-parts.ts";
 import { beQuiet, drawRetryPause, pauseAfterFailure, waitMs } from "./pauses.ts";
 import type { SentWrite } from "./sent-table.ts";
@@ -32,6 +32,7 @@ export class Outcomes {
       state.mustReadSinceSeq = undefined;
       state.acquirePauseUntilMs = -Infinity;
       state.lostAcquisition = undefined;
+      state.editedAcquisitions = 0;
     }
     this.#hold(write, found, now);
     this.#extendTerm(write);
@@ -46,8 +47,6 @@ export class Outcomes {
       state.acquiring = undefined;
       state.mustReadSinceSeq = state.seq;
       state.lostAcquisition = { seq: state.seq, expected: write.expected, watched: state.watchLive };
-      state.windowDoublings = Math.min(state.windowDoublings + 1, 10);
-      this.#drawAnew();
     } else if (this.#belongsToTerm(write) && state.term !== undefined) {
       state.term.lostRace = { seq: state.seq };
     }
@@ -80,7 +79,7 @@ export class Outcomes {
     const storedMs = this.#parts.settings.leaseDurationMs;
     const moments = { firstReceiptMs: now.observerMs, lastReceiptMs: now.observerMs, share: 0 };
     state.seen = { kind: "record", ...found, pair: write.pair, ...moments, storedMs };
-    state.firstReceipts.set(write.pair, { atMs: now.observerMs, share: 0 });
+    rememberReceipt(state, write.pair, { atMs: now.observerMs, share: 0 });
     state.everSaw = true;
     state.lastWaitMs = waitMs(storedMs, this.#parts.settings);
     state.windowDoublings = 0;
@@ -94,18 +93,12 @@ export class Outcomes {
     term.validUntilMs = Math.max(term.validUntilMs, write.sentAtMs + this.#parts.settings.renewDeadlineMs);
     term.retryAtMs = undefined;
     term.failures = 0;
+    term.retriedAtOnce = false;
     term.challenged = false;
     // A race that was lost by a write which this confirmation dropped needs no judge any more.
     if (!state.sent.later.some((other) => other.status === "lost")) term.lostRace = undefined;
     if (term.suspectSeq !== undefined && write.sentSeq > term.suspectSeq) term.suspectSeq = undefined;
     state.effects.push({ kind: "renewed", write, slow });
-  }
-
-  /** The share of the herd window is drawn anew after a lost race, or the same two candidates would meet again. */
-  #drawAnew(): void {
-    const { seen, firstReceipts } = this.#state;
-    if (seen.kind !== "record") return;
-    firstReceipts.set(seen.pair, { atMs: seen.firstReceiptMs, share: this.#parts.random.next() });
   }
 
   #end(write: SentWrite, status: SentWrite["status"]): void {

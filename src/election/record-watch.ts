@@ -82,18 +82,35 @@ export class RecordWatch {
 async function* hintsUntil(signal: AbortSignal, lock: ResourceLock): AsyncGenerator<LockHint, void> {
   const hints = lock.watch?.({ signal })[Symbol.asyncIterator]();
   if (hints === undefined) return;
-  const aborted = new Promise<undefined>((resolve) => {
-    signal.addEventListener("abort", () => resolve(undefined), { once: true });
-  });
   try {
     while (!signal.aborted) {
-      const next = hints.next();
-      next.catch(() => {}); // after the abort nobody waits for it any more
-      const result = await Promise.race([next, aborted]);
+      const result = await nextUntil(signal, hints);
       if (result === undefined || result.done === true || signal.aborted) return;
       yield result.value;
     }
   } finally {
     hints.return?.().catch(() => {}); // the watch is over either way; waiting for its end could last for ever
   }
+}
+
+/** One hint, or `undefined` at the abort. Leaves no listener behind: one promise for all turns would keep every hint. */
+function nextUntil(
+  signal: AbortSignal,
+  hints: AsyncIterator<LockHint>,
+): Promise<IteratorResult<LockHint, unknown> | undefined> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => resolve(undefined);
+    signal.addEventListener("abort", onAbort, { once: true });
+    const done = (): void => signal.removeEventListener("abort", onAbort);
+    hints.next().then(
+      (result) => {
+        done();
+        resolve(result);
+      },
+      (error: unknown) => {
+        done();
+        reject(error);
+      },
+    );
+  });
 }

@@ -2,12 +2,10 @@ import type { LeaderElectionRecord } from "../lock/leader-election-record.ts";
 import type { ObservedRecord } from "../lock/resource-lock.ts";
 import { printable } from "../system/logger.ts";
 import { raise, settleAlarm } from "./alarms.ts";
-import type { ElectionState, SeenRecord } from "./election-state.ts";
+import { rememberReceipt, type ElectionState, type SeenRecord } from "./election-state.ts";
 import type { FoldParts } from "./fold-parts.ts";
 import type { Receipt } from "./observation.ts";
 import { waitMs } from "./pauses.ts";
-
-const receiptsKept = 32;
 
 /** Stamps records with their first receipt, notices what is odd about them, and keeps the one in hand. */
 export class Sightings {
@@ -21,14 +19,10 @@ export class Sightings {
 
   /** A record with the moment of its first receipt: a pair that is received again keeps it. */
   of({ record, version }: ObservedRecord, pair: string, receipt: Receipt): SeenRecord {
-    const { firstReceipts } = this.#state;
     const nowMs = receipt.now.observerMs;
-    const known = firstReceipts.get(pair) ?? { atMs: nowMs, share: this.#parts.random.next() };
-    const isNew = !firstReceipts.delete(pair); // set again below: the most recently received come last
-    firstReceipts.set(pair, known);
-    const [oldest] = firstReceipts.keys();
-    if (firstReceipts.size > receiptsKept && oldest !== undefined) firstReceipts.delete(oldest);
-    if (isNew && !this.#noticeTerm(record, receipt)) firstReceipts.delete(pair);
+    const before = this.#state.firstReceipts.get(pair);
+    const known = before ?? { atMs: nowMs, share: this.#parts.random.next() };
+    if (before !== undefined || this.#noticeTerm(record, receipt)) rememberReceipt(this.#state, pair, known);
     const seconds = record.leaseDurationSeconds;
     const storedMs = seconds === undefined ? undefined : seconds * 1000;
     const moments = { firstReceiptMs: known.atMs, lastReceiptMs: nowMs, share: known.share };

@@ -252,7 +252,9 @@ export class TermKeeper {
       stepsChanged: (running) => {
         if (this.#run !== undefined) this.#run.runningSteps = running;
         this.#sync();
-        if (running === 0) queueMicrotask(() => this.#context.turn());
+        // The end of a step matters only to an end that waits for it; a turn for each step would cost more than most steps.
+        const awaited = state.term === undefined || state.term.ending !== undefined;
+        if (running === 0 && awaited) queueMicrotask(() => this.#context.turn());
       },
       guardRefused: () => emit("guardRefused", { term: state.begunTerm }),
       fenced: (error) => {

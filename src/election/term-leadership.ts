@@ -57,16 +57,7 @@ export class TermLeadership implements Leadership {
   }
 
   isHeld(): boolean {
-    if (this.#closed !== undefined) return false;
-    if (this.#clocks.leaderMs() >= this.#validUntilMs) {
-      // Errs towards nobody leading: an answer under way may still have confirmed the term.
-      this.close("expired");
-      this.#hooks.wake();
-      return false;
-    }
-    if (!this.#clocks.suspect) return true;
-    this.#hooks.wake();
-    return false;
+    return this.remainingMs() > 0;
   }
 
   assertHeld(): void {
@@ -74,20 +65,26 @@ export class TermLeadership implements Leadership {
   }
 
   remainingMs(): number {
-    if (this.#closed !== undefined || !this.isHeld()) return 0;
-    return Math.max(0, this.#validUntilMs - this.#clocks.leaderMs());
+    if (this.#closed !== undefined) return 0;
+    const leftMs = this.#validUntilMs - this.#clocks.leaderMs();
+    if (leftMs > 0 && !this.#clocks.suspect) return leftMs;
+    // Errs towards nobody leading: an answer under way may still have confirmed the term.
+    if (leftMs <= 0) this.close("expired");
+    this.#hooks.wake();
+    return 0;
   }
 
   async guard<T>(step: (term: number, signal: AbortSignal) => Promise<T>, options: GuardOptions = {}): Promise<T> {
-    await this.#whileSuspect();
-    if (!this.isHeld() || this.remainingMs() < (options.needMs ?? 0)) {
+    if (!this.isHeld()) await this.#whileSuspect();
+    const leftMs = this.remainingMs();
+    if (leftMs === 0 || leftMs < (options.needMs ?? 0)) {
       this.#hooks.guardRefused();
       throw this.#lost("refused");
     }
     this.#count(1);
     try {
       const value = await step(this.term, this.#steps.signal);
-      await this.#whileSuspect();
+      if (!this.isHeld()) await this.#whileSuspect();
       if (!this.isHeld()) throw this.#lost("outlasted", value);
       return value;
     } catch (error) {
@@ -128,9 +125,9 @@ export class TermLeadership implements Leadership {
     this.settle();
   }
 
-  /** While the clocks are suspect, a step waits for the renewal that settles it. */
+  /** Not held, and not closed either, means that the clocks are suspect: a step waits for the renewal that settles it. */
   async #whileSuspect(): Promise<void> {
-    while (this.#closed === undefined && !this.isHeld() && this.#clocks.suspect) {
+    while (!this.isHeld() && this.#closed === undefined) {
       this.#settled ??= new Deferred();
       await this.#settled.promise;
     }

@@ -29,6 +29,7 @@ export const systemClock: Clock = {
   bootMs: process.platform === "linux" ? () => uptime() * 1000 : () => performance.now(),
   wallMs: () => Date.now(),
   setTimer(untilMs, run, { idle = false } = {}) {
+    if (Number.isNaN(untilMs)) throw new TypeError("setTimer: untilMs is not a number");
     let timer: ReturnType<typeof setTimeout> | undefined;
     const arm = (): void => {
       const leftMs = untilMs - performance.now();

@@ -19,8 +19,8 @@ export const silentLogger: Logger = {
  * `maxLength` characters (default 200) is cut. Identities and stored text come from anybody who may write the record.
  */
 export function printable(text: string, maxLength = 200): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what this function is about
-  const escaped = text.slice(0, maxLength).replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
+  // Control and format characters, among them those that turn the direction of text, and separators of lines.
+  const escaped = text.slice(0, maxLength).replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
   });
   return text.length > maxLength ? `${escaped}…` : escaped;

@@ -34,7 +34,7 @@ export async function retry<T>(read: () => Promise<T>, options: RetryOptions): P
       if (errorCode(error) !== "STORAGE_UNAVAILABLE") return false;
       const asked: unknown = Reflect.get(error, "retryAfterMs");
       const drawnMs = random.next() * firstPauseMs * 2 ** (attemptNumber - 1);
-      const pauseMs = Math.max(drawnMs, typeof asked === "number" ? asked : 0);
+      const pauseMs = Math.max(drawnMs, typeof asked === "number" && asked > 0 ? asked : 0);
       if (clock.monotonicMs() + pauseMs >= untilMs) return false;
       await sleep(clock, pauseMs, signal);
       return true;
