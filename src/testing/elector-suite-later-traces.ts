@@ -22,13 +22,15 @@ async function leaderOfTerm7(stage: ElectorStage): Promise<{ me: Candidate; bing
 async function waitFor(stage: ElectorStage, seconds: number): Promise<{ waitedMs?: number; candidate: Candidate }> {
   await stage.put(stage.record({ leaseDurationSeconds: seconds }));
   const candidate = await stage.candidate({ settings, watched: true });
+  const fromMs = stage.clock.monotonicMs();
   candidate.run();
   for (let hour = 0; hour < 10 && !candidate.elector.isLeader(); hour += 1) {
     await stage.clock.advanceUntil(() => candidate.elector.isLeader(), 20_000).catch(() => undefined);
-    if (!candidate.elector.isLeader()) stage.clock.pause(3_600_000);
+    if (!candidate.elector.isLeader()) stage.clock.pause(3_580_000); // with the 20 s before it: an hour
   }
   if (!candidate.elector.isLeader()) return { candidate };
-  return { candidate, waitedMs: candidate.lock.log.find(({ record }) => record)?.atMs ?? NaN };
+  const written = candidate.lock.log.find(({ record }) => record);
+  return { candidate, waitedMs: (written?.atMs ?? NaN) - fromMs };
 }
 
 /** Every way out of a term, and how to take it. */
@@ -106,6 +108,21 @@ export const laterTraceCases: readonly ElectorCase[] = [
     },
   ),
 
+  electorCase(
+    "K10",
+    "a leader that finds a pair of its identity that it did not write is deposed, and warns",
+    async (stage) => {
+      const me = await stage.leader({ settings });
+      await stage.put(stage.record({ holderIdentity: me.lock.identity, leaderTransitions: 1 }));
+      await stage.clock.advance(5_000);
+      assert.equal(me.term.isHeld(), false);
+      assert.ok(me.story.includes("stop taken"), me.story.join());
+      assert.deepEqual(me.alarms, ["duplicateIdentity"]);
+      await stage.clock.advance(9_000);
+      assert.equal(me.terms.length, 1, "it did not wait for the stranger's lease");
+    },
+  ),
+
   electorCase("K11", "whose record was deleted is told so, and creates a far larger term", async (stage) => {
     const { me } = await leaderOfTerm7(stage);
     await stage.put(undefined);
@@ -179,6 +196,19 @@ export const laterTraceCases: readonly ElectorCase[] = [
     assert.equal(waitedMs, 15_000);
     assert.deepEqual(candidate.alarms, ["hostileDuration"]);
   }),
+
+  electorCase(
+    "K13",
+    "a stored duration of an hour is honoured, and one second more never taken over",
+    async (stage) => {
+      const honoured = await waitFor(stage, 3_600);
+      assert.equal(honoured.waitedMs, 3_600_000);
+      await honoured.candidate.finish(stage.clock);
+      const { waitedMs, candidate } = await waitFor(stage, 3_601);
+      assert.equal(waitedMs, undefined);
+      assert.deepEqual(candidate.alarms, ["hostileDuration"]);
+    },
+  ),
 
   electorCase("K13", "a stored duration of 68 years is never taken over, and alarms", async (stage) => {
     const { waitedMs, candidate } = await waitFor(stage, 2 ** 31 - 1);

@@ -106,6 +106,22 @@ scenario(
 );
 
 scenario(
+  "#14: an unknown renewal after which a replica shows nothing of mine costs no term",
+  async ({ clock, run, stage }) => {
+    await stage.put(stage.record({ holderIdentity: "", leaderTransitions: 4 }));
+    const stale = await stage.stored();
+    const me = await run();
+    for (const seen of [stale, undefined]) {
+      me.lock.fail(new UnknownOutcomeError("injected"), { on: "update", times: 1 });
+      me.lock.answerWith(seen);
+      await clock.advance(10_000);
+    }
+    expect(startsAndStops(me)).toEqual(["start 5"]);
+    expect(me.term.isHeld()).toBe(true);
+  },
+);
+
+scenario(
   "#15: a lost race against one's own repeated request is recognised by its pair",
   async ({ clock, run, place }) => {
     const me = await run();
