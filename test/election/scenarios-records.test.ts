@@ -1,5 +1,6 @@
 // Goal: no record, however damaged or hostile, expires a lease early, stops the elector, or reaches a log as it is.
 // Method: real electors over a lock and a storage in memory, into which the test puts the records; logs are captured.
+import { format } from "node:util";
 import { expect, it } from "vitest";
 import { LeaderElector } from "../../src/election/leader-elector.ts";
 import { InvalidSettingsError } from "../../src/errors.ts";
@@ -91,7 +92,9 @@ interface StoredScene {
   readonly clock: ManualClock;
   readonly elector: LeaderElector;
   readonly alarms: string[];
+  /** What was logged and told by alarms, with the fields; and the messages of the log alone. */
   readonly logged: string[];
+  readonly messages: string[];
   readonly started: number[];
   /** How often the storage was asked. */
   readonly reads: { readonly atMs: number; readonly operation: "get" }[];
@@ -114,7 +117,11 @@ async function overBody(body: string | Uint8Array): Promise<StoredScene> {
   };
   await put(body);
   const [alarms, logged, started] = [[] as string[], [] as string[], [] as number[]];
-  const log = (message: string, fields?: unknown): void => void logged.push(message + JSON.stringify(fields ?? {}));
+  const messages: string[] = [];
+  const log = (message: string, fields?: unknown): void => {
+    messages.push(message);
+    logged.push(message + JSON.stringify(fields ?? {}));
+  };
   const lock = new StorageLock({ storage, namespace: "default", name: "billing", clock, random });
   const callbacks = { onStartedLeading: ({ term }: { term: number }): void => void started.push(term) };
   const logger = { debug: log, info: log, warn: log, error: log };
@@ -130,7 +137,7 @@ async function overBody(body: string | Uint8Array): Promise<StoredScene> {
     await clock.advanceUntil(() => settled, 15_100);
     assertPace(reads, { retryPeriodMs: 2_000, renewIntervalMs: 5_000, terms: 2, hints: 2 });
   };
-  return { ...{ clock, elector, alarms, logged, started, reads, put, finish } };
+  return { ...{ clock, elector, alarms, logged, messages, started, reads, put, finish } };
 }
 
 for (const [what, body] of [
@@ -184,7 +191,16 @@ it("#58: an identity of 10 kB with newlines and escapes is cut and escaped where
   await finish();
 });
 
-for (const kind of ["records"] as const) {
+it("#58: an identity cannot make a console swallow what follows the message", async () => {
+  const { clock, messages, alarms, finish } = await overBody(JSON.stringify({ ...lease, holderIdentity: "%s %o %d" }));
+  await clock.advance(5_000);
+  expect(alarms).toEqual(["hostileDuration"]);
+  expect(messages.length).toBeGreaterThan(1);
+  for (const message of messages) expect(format(message, "the fields")).toBe(`${message} the fields`);
+  await finish();
+});
+
+for (const kind of ["records", "bare"] as const) {
   scenario(
     `#59: a hundred edits a second postpone no takeover and starve no renewal: ${kind}`,
     async ({ clock, run, place }) => {
@@ -207,7 +223,10 @@ for (const kind of ["records"] as const) {
         place.touch();
         await clock.advance(10);
       }
-      expect(clock.monotonicMs() - lastMs, "the takeover was delayed").toBeLessThanOrEqual(15_000 + 50 + 3 * 10);
+      // In a flood of bare hints a standby looks twice a second, so it may see the last renewal that late.
+      const lookMs = kind === "bare" ? 500 : 0;
+      const mostMs = 15_000 + lookMs + 50 + 3 * 10;
+      expect(clock.monotonicMs() - lastMs, "the takeover was delayed").toBeLessThanOrEqual(mostMs);
     },
     kind,
   );
