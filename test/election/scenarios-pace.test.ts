@@ -73,10 +73,13 @@ const troubles: Readonly<Record<string, (scene: Scene, candidate: Candidate) => 
   "answers are late": (_, { lock }) => lock.delay({ requestMs: 3_000, answerMs: 3_000 }),
 };
 
+/** L1: the greatest wait, a look, the herd window and two round trips. */
+const most = { takeoverMs: 15_000 + 2.2 * 2_000 + 1_000 };
+
 for (const watch of ["none", "bare", "records"] as const) {
   for (const [what, begin] of Object.entries(troubles)) {
     scenario(
-      `L5: no busy loop where ${what}: a leader, a standby and a newcomer, watch: ${watch}`,
+      `L1, L5: no busy loop where ${what}, and a leader once that is over, watch: ${watch}`,
       async (scene) => {
         const me = await scene.run();
         const bing = await scene.run();
@@ -88,6 +91,9 @@ for (const watch of ["none", "bare", "records"] as const) {
           assertPace(lock.log, { ...pace, terms: terms.length + 1, hints: lock.hints });
           lock.heal();
         }
+        if (scene.place.record === undefined) await scene.stage.put(scene.stage.record({ holderIdentity: "" }));
+        const electors = [me, bing, newcomer].map(({ elector }) => elector);
+        await scene.clock.advanceUntil(() => electors.some((elector) => elector.isLeader()), most.takeoverMs);
       },
       watch,
     );
@@ -123,15 +129,26 @@ scenario(
     const writes = (): number[] => lock.log.filter(({ operation }) => operation !== "get").map(({ atMs }) => atMs);
     const settings = { ...defaults, renewIntervalMs: 1_000, lock, clock, random: new SeededRandom(3) };
     const elector = new LeaderElector({ ...settings, callbacks: { onStartedLeading: untilAborted } });
+    const free = { ...stage.record({ holderIdentity: "", leaseDurationSeconds: 1 }) };
+    await stage.put(free);
+    let races = 0;
+    const spoiling = lock.update.bind(lock);
+    lock.update = (record, expected, options) => {
+      if ((races += 1) <= 3) place.put({ ...free, leaderTransitions: races }); // somebody came and went
+      return spoiling(record, expected, options);
+    };
     let settled = false;
     void elector.run().then(() => (settled = true));
     await clock.advance(5_300);
+    expect(races).toBeGreaterThan(3);
     lock.fail(new UnknownOutcomeError("injected"), { on: "write", times: 2 });
     await clock.advance(10_000);
     lock.fail(unavailable, { on: "write", times: 3 });
     await clock.advance(10_000);
     lock.loseRace();
     await clock.advance(10_400);
+    place.touch(); // the next renewal loses, and may be repeated at once
+    await clock.advance(10_000);
     for (let turn = 0; turn < 3; turn += 1) {
       void elector.resign();
       await clock.advance(10_000);
@@ -295,6 +312,30 @@ it("a leader over both locks that loses one of them is deposed", async () => {
   await clock.advanceUntil(() => settled, 15_100);
   expect(next.record?.holderIdentity).toBe("thief");
 });
+
+for (const [watch, mostMs] of [
+  ["records", 3 * 20],
+  ["bare", 4 * 20],
+  ["none", 2.2 * 2_000 + 3 * 20],
+] as const) {
+  scenario(
+    `L2: after a release another candidate starts within ${mostMs} ms, watch: ${watch}`,
+    async ({ clock, run }) => {
+      const slow = ({ lock }: Candidate): void => lock.delay({ requestMs: 10, answerMs: 10 });
+      const me = await run({}, slow);
+      await clock.advance(100);
+      const others: Candidate[] = [];
+      for (const seed of [1, 2]) others.push(await run({ settings: { random: new SeededRandom(seed) } }, slow));
+      await clock.advance(20_000);
+      void me.elector.stop();
+      const release = await clock.advanceUntil(() => me.settled, 100);
+      expect(release).toBe(20);
+      // Counted from the release's arrival, 10 ms before its answer.
+      await clock.advanceUntil(() => others.some(({ terms }) => terms.length > 0), mostMs - 10);
+    },
+    watch,
+  );
+}
 
 scenario("renewals keep an equal pace for hours: one per interval, none early, none late", async ({ clock, run }) => {
   const me = await run();
