@@ -5,7 +5,7 @@ import type { Readings } from "./election-state.ts";
 export interface NewsListener {
   /** A write of the term was confirmed. */
   renewed(validUntilMs: number): void;
-  newLeader(identity: string): void | Promise<void>;
+  newLeader(identity: string): unknown;
   reopenWatch(): void;
 }
 
@@ -54,7 +54,7 @@ export class CampaignNews {
   }
 
   #callNewLeader(identity: string): void {
-    const told = new Promise<void>((resolve) => {
+    const told = new Promise((resolve) => {
       resolve(this.#listener.newLeader(identity));
     });
     told.catch((error: unknown) => this.#context.trouble(error, "onNewLeader"));

@@ -34,5 +34,5 @@ export interface Leadership extends AsyncDisposable {
    *
    * @throws {LeadershipLostError} with phase `refused` (the step did not run) or `outlasted` (it ended after the term).
    */
-  guard<T>(step: (term: number, signal: AbortSignal) => Promise<T>, options?: GuardOptions): Promise<T>;
+  guard<T>(step: (term: number, signal: AbortSignal) => T | Promise<T>, options?: GuardOptions): Promise<T>;
 }

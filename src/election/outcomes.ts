@@ -1,4 +1,5 @@
 import type { ObservedRecord } from "../lock/resource-lock.ts";
+import { settleAlarm } from "./alarms.ts";
 import { rememberReceipt, type ElectionState, type Readings } from "./election-state.ts";
 import type { FoldParts } from "./fold-parts.ts";
 import { beQuiet, drawRetryPause, pauseAfterFailure, waitMs } from "./pauses.ts";
@@ -25,7 +26,11 @@ export class Outcomes {
     const { record, version } = found;
     const term = record.leaderTransitions;
     state.sent.confirm({ write, version, record, term, seq: state.seq });
-    state.highestTerm = Math.max(state.highestTerm, term);
+    if (term >= state.highestTerm) {
+      state.highestTerm = term;
+      state.termWentBack = false; // a record that had gone back is healed by a term above all that was seen
+      settleAlarm(state, "termRegression");
+    }
     // Also a late renewal of an ended term may be what confirms: then the acquisition that it dropped is not awaited.
     if (state.acquiring !== undefined && !state.sent.holds(state.acquiring)) state.acquiring = undefined;
     if (write.kind === "acquire") {

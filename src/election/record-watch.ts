@@ -1,5 +1,6 @@
 import type { LockHint, ObservedRecord, ResourceLock } from "../lock/resource-lock.ts";
 import { sleep, type Clock } from "../system/clock.ts";
+import { Deferred } from "../system/deferred.ts";
 import type { Random } from "../system/random.ts";
 
 /** What a watch tells the loop. */
@@ -93,24 +94,17 @@ async function* hintsUntil(signal: AbortSignal, lock: ResourceLock): AsyncGenera
   }
 }
 
-/** One hint, or `undefined` at the abort. Leaves no listener behind: one promise for all turns would keep every hint. */
-function nextUntil(
+/** One hint, or `undefined` at the abort. One promise for all turns would keep every hint alive: each has its own. */
+async function nextUntil(
   signal: AbortSignal,
   hints: AsyncIterator<LockHint>,
 ): Promise<IteratorResult<LockHint, unknown> | undefined> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => resolve(undefined);
-    signal.addEventListener("abort", onAbort, { once: true });
-    const done = (): void => signal.removeEventListener("abort", onAbort);
-    hints.next().then(
-      (result) => {
-        done();
-        resolve(result);
-      },
-      (error: unknown) => {
-        done();
-        reject(error);
-      },
-    );
-  });
+  const aborted = new Deferred<undefined>();
+  const onAbort = (): void => aborted.resolve(undefined);
+  signal.addEventListener("abort", onAbort, { once: true });
+  try {
+    return await Promise.race([hints.next(), aborted.promise]);
+  } finally {
+    signal.removeEventListener("abort", onAbort);
+  }
 }

@@ -6,17 +6,20 @@ import { systemRandom, type Random } from "../system/random.ts";
 import type { Leadership, StopReason } from "./leadership.ts";
 import { durationProblems, resolveDurations, type Durations } from "./durations.ts";
 
-/** What `run` calls. Each may throw or reject: that goes to `onError` and breaks nothing. */
+/**
+ * What `run` calls. Each may return a promise, which is awaited; what it resolves with is ignored. Each may throw or reject:
+ * that goes to `onError` and breaks nothing.
+ */
 export interface LeaderCallbacks {
   /**
    * The work of one term, called once per term and only while the term is held. If it throws, the term ends
    * (`workFailed`); if it returns, `whenWorkReturns` decides. It must end when `leadership.signal` aborts.
    */
-  onStartedLeading(leadership: Leadership): void | Promise<void>;
+  onStartedLeading(leadership: Leadership): unknown;
   /** Called at most once per term, only after `onStartedLeading`, with the reason why the term ended. */
-  onStoppedLeading?(reason: StopReason): void | Promise<void>;
+  onStoppedLeading?(reason: StopReason): unknown;
   /** Called once for each change of the holder, also when it becomes this candidate, with its identity. */
-  onNewLeader?(identity: string): void | Promise<void>;
+  onNewLeader?(identity: string): unknown;
 }
 
 /** Where a swallowed error came from: a call of the lock, the work, or the name of the callback or listener. */

@@ -61,7 +61,7 @@ export class TermLeadership implements Leadership {
   }
 
   assertHeld(): void {
-    if (!this.isHeld()) throw this.#lost("refused");
+    if (!this.isHeld()) throw this.#refused("it is not held");
   }
 
   remainingMs(): number {
@@ -74,18 +74,18 @@ export class TermLeadership implements Leadership {
     return 0;
   }
 
-  async guard<T>(step: (term: number, signal: AbortSignal) => Promise<T>, options: GuardOptions = {}): Promise<T> {
+  async guard<T>(step: (term: number, signal: AbortSignal) => T | Promise<T>, options: GuardOptions = {}): Promise<T> {
     if (!this.isHeld()) await this.#whileSuspect();
     const leftMs = this.remainingMs();
     if (leftMs === 0 || leftMs < (options.needMs ?? 0)) {
       this.#hooks.guardRefused();
-      throw this.#lost("refused");
+      throw this.#refused(leftMs > 0 ? `only ${Math.floor(leftMs)} ms remain` : "a step was refused");
     }
     this.#count(1);
     try {
       const value = await step(this.term, this.#steps.signal);
       if (!this.isHeld()) await this.#whileSuspect();
-      if (!this.isHeld()) throw this.#lost("outlasted", value);
+      if (!this.isHeld()) throw this.#outlasted(value);
       return value;
     } catch (error) {
       if (errorCode(error) === "STALE_TERM") this.#hooks.fenced(error);
@@ -112,14 +112,14 @@ export class TermLeadership implements Leadership {
 
   /** A voluntary end begins: the work is asked to stop, running steps may finish. */
   drain(reason: StopReason): void {
-    if (!this.#work.signal.aborted) this.#work.abort(this.#lost("refused", undefined, reason));
+    if (!this.#work.signal.aborted) this.#work.abort(this.#refused("stop the work", reason));
   }
 
   /** The term is over, once and for all. The first reason stays. */
   close(reason: StopReason): void {
     if (this.#closed !== undefined) return;
     this.#closed = reason;
-    const lost = this.#lost("refused");
+    const lost = this.#refused("stop the work");
     if (!this.#work.signal.aborted) this.#work.abort(lost);
     this.#steps.abort(lost);
     this.settle();
@@ -138,9 +138,14 @@ export class TermLeadership implements Leadership {
     this.#hooks.stepsChanged(this.#running);
   }
 
-  #lost(phase: "refused" | "outlasted", value?: unknown, reason = this.#closed ?? "expired"): LeadershipLostError {
-    const what = phase === "refused" ? "refused a step" : "a step outlasted the term";
-    const details = { reason, phase, operation: "guard", ...(phase === "outlasted" && { value }) };
-    return new LeadershipLostError(`term ${this.term} is over (${reason}): ${what}`, details);
+  #refused(what: string, reason = this.#closed ?? "expired"): LeadershipLostError {
+    const details = { reason, phase: "refused", operation: "guard" } as const;
+    return new LeadershipLostError(`term ${this.term} has ended (${reason}): ${what}`, details);
+  }
+
+  #outlasted(value: unknown): LeadershipLostError {
+    const reason = this.#closed ?? "expired";
+    const details = { reason, phase: "outlasted", operation: "guard", value } as const;
+    return new LeadershipLostError(`term ${this.term} has ended (${reason}): a step outlasted it`, details);
   }
 }

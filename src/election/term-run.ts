@@ -8,8 +8,8 @@ export type WorkEnd = "keep" | "workReturned" | "stopped";
 export interface CampaignWork {
   /** The work of one term. */
   start(leadership: Leadership): Promise<WorkEnd>;
-  stopped(reason: StopReason): void | Promise<void>;
-  newLeader(identity: string): void | Promise<void>;
+  stopped(reason: StopReason): unknown;
+  newLeader(identity: string): unknown;
   /** An error after which waiting cannot help (no access, unsafe storage); says whether the campaign ends. */
   hopeless?(error: unknown): boolean;
   /** What disposing of a term means; by default it ends the term, and nothing is waited for. */
@@ -81,7 +81,7 @@ export class TermRun {
   stop(reason: StopReason): void {
     if (!this.#started || this.#stopCalled) return;
     this.#stopCalled = true;
-    const stopped = new Promise<void>((resolve) => {
+    const stopped = new Promise((resolve) => {
       resolve(this.#work.stopped(reason));
     });
     stopped

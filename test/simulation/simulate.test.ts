@@ -47,11 +47,11 @@ describe("simulated elections", () => {
     "do overlap with clocks beyond the proved bound, so the judge can see it (#4)",
     { timeout: 120_000 },
     async () => {
-      let overlaps = 0;
-      for (let seed = 80; seed <= 92; seed += 1) {
-        overlaps += (await violationsOf(seed, 0.3)).filter((text) => text.includes(" S1: ")).length;
+      let overlap: string | undefined;
+      for (let seed = 1; seed <= 150 && overlap === undefined; seed += 1) {
+        overlap = (await violationsOf(seed, 0.35)).find((text) => text.includes(" S1: "));
       }
-      expect(overlaps).toBeGreaterThan(0);
+      expect(overlap).toMatch(/acts after/);
     },
   );
 
