@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "vitest";
 import { atMs } from "./support/candidate-process.ts";
 import { timing } from "./support/candidates.ts";
-import { expectWaited, firstStart, l1Ms, l2Ms, scenario } from "./support/scenario.ts";
+import { expectWaited, firstStart, l1Ms, l2Ms, scenario, seldomMs } from "./support/scenario.ts";
 
 // A leader's process ends without a chance to say so.
 
@@ -15,7 +15,7 @@ scenario("#28: SIGKILL of the leader: one standby takes over within L1, with a l
   const { winner, term } = await firstStart(standbys);
   expect(performance.now() - killedMs).toBeLessThan(l1Ms);
   expect(term).toBeGreaterThan(1);
-  expectWaited(winner, term, leader);
+  await expectWaited(candidates, winner, leader);
   await winner.until("step", { where: ({ outcome }) => outcome === "accepted" });
 });
 
@@ -29,7 +29,7 @@ for (const identity of [undefined, "fixed"]) {
     const second = await candidates.startLeader("same", settings);
     const [started] = second.all("started");
     expect(started?.term).toBe(2);
-    expectWaited(second, 2, first);
+    await expectWaited(candidates, second, first);
     await second.until("step", { where: ({ outcome }) => outcome === "accepted" });
   });
 }
@@ -37,7 +37,7 @@ for (const identity of [undefined, "fixed"]) {
 for (const at of ["before", "during", "after"] as const) {
   scenario(`#37: SIGKILL ${at} the release: nobody overlaps, the term grows`, async (candidates) => {
     const leader = await candidates.startLeader("a");
-    const standby = await candidates.startStandby("b");
+    const standby = await candidates.startStandby("b", { pollMs: seldomMs });
     if (at !== "during") leader.command({ do: "dieInRelease", at });
     leader.signal("SIGTERM");
     if (at === "during")
@@ -45,7 +45,7 @@ for (const at of ["before", "during", "after"] as const) {
     const [{ term }, { signal }] = await Promise.all([firstStart([standby]), leader.exited]);
     expect(signal).toBe("SIGKILL");
     expect(term).toBeGreaterThan(1);
-    if (at === "before") expectWaited(standby, term, leader);
+    if (at === "before") await expectWaited(candidates, standby, leader);
     const released = leader.all("sending").find(({ op }) => op === "release");
     const [elected] = standby.all("elected");
     const handoverMs = atMs(elected ?? { atNs: "0" }) - atMs(released ?? { atNs: "0" });
@@ -65,9 +65,9 @@ scenario(
     expect(standby.count("started")).toBe(0);
     leader.command({ do: "exit" });
     expect(await leader.exited).toEqual({ code: 0, signal: null });
-    const { term } = await firstStart([standby]);
+    await firstStart([standby]);
     expect(leader.all("sending").filter(({ op }) => op === "release")).toEqual([]);
-    expectWaited(standby, term, leader);
+    await expectWaited(candidates, standby, leader);
     await standby.until("step", { where: ({ outcome }) => outcome === "accepted" });
   },
 );
@@ -79,16 +79,16 @@ scenario(
     const standby = await candidates.startStandby("b");
     leader.command({ do: "throwUncaught" });
     expect(await leader.exited).toEqual({ code: 1, signal: null });
-    const { term } = await firstStart([standby]);
+    await firstStart([standby]);
     expect(leader.all("sending").filter(({ op }) => op === "release")).toEqual([]);
-    expectWaited(standby, term, leader);
+    await expectWaited(candidates, standby, leader);
     await standby.until("step", { where: ({ outcome }) => outcome === "accepted" });
   },
 );
 
 scenario("#35: work that throws ends its term; the release waits for its last step", async (candidates) => {
   const leader = await candidates.startLeader("a");
-  const standby = await candidates.startStandby("b");
+  const standby = await candidates.startStandby("b", { pollMs: seldomMs });
   const stepMs = 800;
   leader.command({ do: "throwInWork", stepMs });
   const [{ term }, draining] = await Promise.all([firstStart([standby]), leader.until("draining")]);

@@ -2,7 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "vitest";
 import { atMs, type Candidate } from "./support/candidate-process.ts";
 import type { Candidates } from "./support/candidates.ts";
-import { firstStart, l2Ms, scenario } from "./support/scenario.ts";
+import { firstStart, l2Ms, scenario, seldomMs } from "./support/scenario.ts";
 
 // A process is asked to end. It handles SIGTERM as the documents show: it aborts the signal of `run`, and waits.
 
@@ -17,9 +17,8 @@ async function expectReleasedOnce(candidates: Candidates, leader: Candidate): Pr
 scenario(
   "#29: SIGTERM: signal, work ends after 1 s, release, and the successor is pushed within L2",
   async (candidates) => {
-    const pollMs = 60_000; // a successor that were not pushed would come 3 s later
-    const leader = await candidates.startLeader("a", { drainMs: 1_000, pollMs });
-    const standby = await candidates.startStandby("b", { pollMs });
+    const leader = await candidates.startLeader("a", { drainMs: 1_000 });
+    const standby = await candidates.startStandby("b", { pollMs: seldomMs });
     leader.signal("SIGTERM");
     const [{ term }] = await Promise.all([firstStart([standby]), leader.exited]);
     expect(term).toBeGreaterThan(1);

@@ -116,6 +116,7 @@ export class CandidateWork {
       () => "none",
       (error: unknown) => (this.#codeOf(error) === "LEADERSHIP_LOST" ? phaseOf(error) : String(error)),
     );
+    await pause(100); // counted from before the standstill, so it ends at once
     await pause(100); // until the event loop was looked at again
     const loopDelaySeconds = this.#longestLoopDelay();
     void tell({ did: "blocked", term, abortedBefore, abortedInside, stepRan, refusal, loopDelaySeconds });

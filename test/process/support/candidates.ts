@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from "node:child_process";
+import { rmSync } from "node:fs";
 import { mkdtemp, readFile, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,7 +17,7 @@ const dist = process.env["TENURE_TEST_DIST"] ?? new URL("dist", root).href;
 export const timing = { leaseDurationMs: 3_000, renewDeadlineMs: 2_000, retryPeriodMs: 500 } as const;
 
 const compileCache = await mkdtemp(join(tmpdir(), "tenure-compiled-"));
-process.once("exit", () => void rm(compileCache, { recursive: true, force: true }));
+process.once("exit", () => rmSync(compileCache, { recursive: true, force: true }));
 
 /** The processes that contend for one lease, and the journal that their work is guarded by. */
 export class Candidates implements AsyncDisposable {
