@@ -6,6 +6,10 @@ import type { VersionedStorage } from "./versioned-storage.ts";
 
 /** What a driver's `open` gets. */
 export interface DriverOpenOptions {
+  /**
+   * The technology's client, where the caller of `openStorage` passed one. The driver looks at what it is, and never
+   * closes it.
+   */
   readonly client?: unknown;
   readonly clock: Clock;
   readonly random: Random;

@@ -26,6 +26,7 @@ export interface FakeLockOptions {
    * `get`.
    */
   readonly watch?: "none" | "bare" | "records";
+  /** What the lock says about itself, in milliseconds; default: nothing. It is not enforced. */
   readonly minWriteIntervalMs?: number;
   /** For deadlines and delays; give the elector the same one. */
   readonly clock?: Clock;
