@@ -76,7 +76,9 @@ export class Sightings {
   }
 
   #noticeDuration({ record, storedMs }: SeenRecord): void {
-    if (storedMs !== undefined && storedMs <= this.#parts.settings.maxHonouredLeaseMs) return;
+    if (storedMs !== undefined && storedMs <= this.#parts.settings.maxHonouredLeaseMs) {
+      return settleAlarm(this.#state, "hostileDuration");
+    }
     const what = storedMs === undefined ? "no usable lease duration" : `a lease of ${storedMs / 1000} s`;
     const message = `${printable(record.holderIdentity)} has stored ${what}`;
     raise(this.#state, "hostileDuration", { cause: `${record.holderIdentity} ${storedMs}`, message });

@@ -1,7 +1,9 @@
 import { join } from "node:path";
+import { InvalidSettingsError } from "../errors.ts";
 import { unless, type FileSystem } from "./file-system.ts";
 import type { FileVersions } from "./file-versions.ts";
 
+const probeFolder = "tenure-probe";
 const hourMs = 3600 * 1000;
 const uuid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
@@ -25,9 +27,20 @@ export async function sweepFiles(parts: FileSweepParts): Promise<void> {
     if ((await unless(["ENOENT"], () => fs.lstat(path)))?.isFile() !== true) continue;
     await unless(["ENOENT"], () => fs.unlink(path));
   }
-  for (const path of await old(parts, "tenure-probe", hourMs)) {
+  for (const path of await old(parts, probeFolder, hourMs)) {
     if (uuid.test(path.slice(-36))) await fs.rm(path, { recursive: true, force: true });
   }
+}
+
+/** Removes the scratch keys of one probe, which has removed them: their tombstones would stay. */
+export async function discardScratch(parts: FileSweepParts, prefix: string): Promise<void> {
+  const [folder, name, ...rest] = prefix.split("/");
+  if (folder !== probeFolder || !uuid.test(name ?? "") || rest.join("/") !== "") {
+    throw new InvalidSettingsError([`prefix must be "${probeFolder}/<uuid>/": only what a probe made is discarded`]);
+  }
+  const directory = join(parts.root, probeFolder);
+  await parts.versions.assertDirectory(directory);
+  await parts.fs.rm(join(directory, name ?? ""), { recursive: true, force: true });
 }
 
 async function old({ fs, versions, root, nowMs }: FileSweepParts, folder: string, ageMs: number): Promise<string[]> {

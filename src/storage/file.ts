@@ -5,7 +5,7 @@ import { InvalidSettingsError, StorageUnavailableError } from "../errors.ts";
 import { withDeadline } from "../system/signals.ts";
 import { fileError } from "./file-errors.ts";
 import { fileSettings, fileUrlOptions, type FileStorageOptions, type ResolvedFileSettings } from "./file-settings.ts";
-import { sweepFiles } from "./file-sweep.ts";
+import { discardScratch, sweepFiles } from "./file-sweep.ts";
 import { unless } from "./file-system.ts";
 import { FileVersions } from "./file-versions.ts";
 import { watchFile } from "./file-watch.ts";
@@ -71,6 +71,21 @@ export class FileStorage extends VersionedLeaseStorage {
   async sweep(): Promise<void> {
     try {
       await sweepFiles({ ...this.#settings, versions: this.#versions, nowMs: this.clock.wallMs() });
+    } catch (error) {
+      throw fileError(error, { operation: "sweep", storage: this.description });
+    }
+  }
+
+  /**
+   * Removes what the removed keys of one probe left behind, below `tenure-probe/<uuid>/`; these names are never used
+   * again. The probe calls it at its end.
+   *
+   * @throws {InvalidSettingsError} for any other prefix.
+   */
+  async discardScratch(prefix: string): Promise<void> {
+    try {
+      const parts = { ...this.#settings, versions: this.#versions, nowMs: this.clock.wallMs() };
+      await discardScratch(parts, prefix);
     } catch (error) {
       throw fileError(error, { operation: "sweep", storage: this.description });
     }

@@ -21,7 +21,7 @@ export const silentLogger: Logger = {
 export function printable(text: string, maxLength = 200): string {
   // Control and format characters, among them those that turn the direction of text, and separators of lines.
   const escaped = text.slice(0, maxLength).replace(/[\p{Cc}\p{Cf}\u2028\u2029]/gu, (character) => {
-    return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
+    return `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, "0")}`;
   });
   return text.length > maxLength ? `${escaped}…` : escaped;
 }
