@@ -1,7 +1,9 @@
 import { CorruptDataError } from "../errors.ts";
 import type { LockOutcome } from "../lock/resource-lock.ts";
 
-/** Whether a lock answered "written", with a version: without one there is nothing to renew, and the outcome is unknown. */
+/**
+ * Whether a lock answered "written", with a version: without one there is nothing to renew, and the outcome is unknown.
+ */
 export function isWritten(outcome: unknown): outcome is Extract<LockOutcome, { written: true }> {
   if (typeof outcome !== "object" || outcome === null) return false;
   return Reflect.get(outcome, "written") === true && typeof Reflect.get(outcome, "version") === "string";

@@ -191,7 +191,8 @@ export class Observation {
     const { term } = state;
     if (term?.lostRace === undefined) return;
     term.lostRace = undefined;
-    // At once after an edit, but only every second time: the version just read is worth a try, a flood is worth a pause.
+    // At once after an edit, but only every second time: the version just read is worth a try, a flood is worth a
+    // pause.
     const atOnce = edited && !term.retriedAtOnce;
     term.retriedAtOnce = atOnce;
     term.failures += 1;

@@ -7,8 +7,8 @@ import type { Leadership, StopReason } from "./leadership.ts";
 import { durationProblems, resolveDurations, type Durations } from "./durations.ts";
 
 /**
- * What `run` calls. Each may return a promise, which is awaited; what it resolves with is ignored. Each may throw or reject:
- * that goes to `onError` and breaks nothing.
+ * What `run` calls. Each may return a promise, which is awaited; what it resolves with is ignored. Each may throw or
+ * reject: that goes to `onError` and breaks nothing.
  */
 export interface LeaderCallbacks {
   /**

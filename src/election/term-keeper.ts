@@ -252,7 +252,8 @@ export class TermKeeper {
       stepsChanged: (running) => {
         if (this.#run !== undefined) this.#run.runningSteps = running;
         this.#sync();
-        // The end of a step matters only to an end that waits for it; a turn for each step would cost more than most steps.
+        // The end of a step matters only to an end that waits for it; a turn for each step would cost more than most
+        // steps.
         const awaited = state.term === undefined || state.term.ending !== undefined;
         if (running === 0 && awaited) queueMicrotask(() => this.#context.turn());
       },

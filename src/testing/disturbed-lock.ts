@@ -20,8 +20,8 @@ export interface DisturbedLockOptions {
   /** Instead of the lock's own. */
   readonly identity?: string;
   /**
-   * Whether there is a `watch`: `true` for one whose hints come from `hint()` alone, and are bare; `"through"` for that of
-   * the lock behind. Default false.
+   * Whether there is a `watch`: `true` for one whose hints come from `hint()` alone, and are bare; `"through"` for that
+   * of the lock behind. Default false.
    */
   readonly watched?: boolean | "through";
 }
@@ -29,8 +29,8 @@ export interface DisturbedLockOptions {
 const mostCallsAtOnce = 1_000;
 
 /**
- * Any lock, with a log of its calls and with the troubles of a network between it and its user. It has no deadline of its own
- * and heeds no abort: a call that hangs hangs for ever, a request that is late is applied all the same.
+ * Any lock, with a log of its calls and with the troubles of a network between it and its user. It has no deadline of
+ * its own and heeds no abort: a call that hangs hangs for ever, a request that is late is applied all the same.
  */
 export class DisturbedLock implements ResourceLock {
   readonly identity: string;
@@ -177,7 +177,8 @@ export class DisturbedLock implements ResourceLock {
       if (fault.answerMs > 0) await sleep(this.#clock, fault.answerMs);
       return answer;
     }
-    if (fault.kind === "loseRace") return { written: false } as T; // cast: it is planned for writes, whose T is LockOutcome
+    // cast: it is planned for writes, whose T is LockOutcome
+    if (fault.kind === "loseRace") return { written: false } as T;
     if (fault.kind === "stale") return fault.observed as T; // cast: it is planned for reads only
     if (fault.applied) await act();
     if (fault.kind === "fail") throw fault.error;

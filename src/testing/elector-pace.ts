@@ -23,9 +23,9 @@ export interface PaceLimits {
 const minuteMs = 60_000;
 
 /**
- * The requests of one elector keep within the pace that it promises, in every minute and in every second: no fault, and no
- * answer, makes it a busy loop. Without faults a leader writes once per renewal interval and reads nothing, a standby reads
- * once per retry period at most and writes nothing.
+ * The requests of one elector keep within the pace that it promises, in every minute and in every second: no fault, and
+ * no answer, makes it a busy loop. Without faults a leader writes once per renewal interval and reads nothing, a
+ * standby reads once per retry period at most and writes nothing.
  */
 export function assertPace(calls: readonly PacedCall[], limits: PaceLimits): void {
   const { retryPeriodMs, renewIntervalMs, hints = 0, terms = 0, kind = "any" } = limits;

@@ -46,7 +46,10 @@ export interface CandidateOptions {
   readonly watched?: boolean | "through";
 }
 
-/** 10 s of lease, and numbers that make every look predictable: no herd window, and draws of 0 until a case says otherwise. */
+/**
+ * 10 s of lease, and numbers that make every look predictable: no herd window, and draws of 0 until a case says
+ * otherwise.
+ */
 const settingsOfCases = { leaseDurationMs: 10_000, renewDeadlineMs: 8_000, retryPeriodMs: 2_000, herdJitterMs: 0 };
 
 const mostWakeUpsAtOnce = 1_000;
@@ -56,7 +59,10 @@ export class Candidate {
   readonly lock: DisturbedLock;
   readonly elector: LeaderElector;
   readonly random: SetRandom = new SetRandom();
-  /** `newLeader <identity>`, `start <term>`, `signal`, `end of work`, `stop <reason>`, and each write as `write <holder>`. */
+  /**
+   * `newLeader <identity>`, `start <term>`, `signal`, `end of work`, `stop <reason>`, and each write as `write
+   * <holder>`.
+   */
   readonly story: string[] = [];
   readonly terms: Leadership[] = [];
   readonly alarms: string[] = [];
@@ -143,7 +149,8 @@ export class Candidate {
       setTimer: (untilMs, run) =>
         clock.setTimer(untilMs, () => {
           this.wakeUps.push(clock.monotonicMs());
-          if (this.wakeUps.at(-mostWakeUpsAtOnce) !== clock.monotonicMs()) run(); // else a loop: let the test end, and tell
+          // else a loop: let the test end, and tell
+          if (this.wakeUps.at(-mostWakeUpsAtOnce) !== clock.monotonicMs()) run();
         }),
     };
   }

@@ -18,7 +18,9 @@ async function leaderOfTerm7(stage: ElectorStage): Promise<{ me: Candidate; bing
   return { me, bing };
 }
 
-/** How long a candidate waits before it replaces a record with this stored duration; `undefined`: not within ten hours. */
+/**
+ * How long a candidate waits before it replaces a record with this stored duration; `undefined`: not within ten hours.
+ */
 async function waitFor(stage: ElectorStage, seconds: number): Promise<{ waitedMs?: number; candidate: Candidate }> {
   await stage.put(stage.record({ leaseDurationSeconds: seconds }));
   const candidate = await stage.candidate({ settings, watched: true });

@@ -80,7 +80,8 @@ export const runCases: readonly ElectorCase[] = [
     "an empty identity is rejected by name, with all other problems in the same error",
     async (stage) => {
       const lock = await stage.lock({ identity: "" });
-      const problems = await problemsOf(stage, { lock, retryPeriodMs: 0, onMissing: "guess" as never }); // cast: to be refused
+      // cast: to be refused
+      const problems = await problemsOf(stage, { lock, retryPeriodMs: 0, onMissing: "guess" as never });
       for (const name of ["identity", "retryPeriodMs", "onMissing"]) {
         assert.ok(
           problems.some((problem) => problem.includes(name)),

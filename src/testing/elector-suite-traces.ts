@@ -26,7 +26,10 @@ function since(story: readonly string[], line: string): readonly string[] {
   return story.slice(story.indexOf(line));
 }
 
-/** The term's signal, the end of the work, the closed term, the release: in this order, with the times of the first and last. */
+/**
+ * The term's signal, the end of the work, the closed term, the release: in this order, with the times of the first and
+ * last.
+ */
 async function assertOrderlyEnd(stage: ElectorStage, fault: (me: Candidate) => void): Promise<void> {
   let heldAtEnd = false;
   const me = await stage.leader({

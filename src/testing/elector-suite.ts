@@ -9,8 +9,9 @@ export type { ElectorCase } from "./elector-suite-case.ts";
 export type { ElectorSuiteContext } from "./elector-stage.ts";
 
 /**
- * What a `LeaderElector` promises over any lock, as cases: client-go's own (`T`, `R`, `RC`, `F`, `V`, `X`, `RT`, `H`) with
- * their exact lock calls, and the traces of client-go's flaws (`K`, `E`). Hand each a lease of its own, with a manual clock.
+ * What a `LeaderElector` promises over any lock, as cases: client-go's own (`T`, `R`, `RC`, `F`, `V`, `X`, `RT`, `H`)
+ * with their exact lock calls, and the traces of client-go's flaws (`K`, `E`). Hand each a lease of its own, with a
+ * manual clock.
  */
 export const electorSuite: readonly ElectorCase[] = [
   ...attemptCases,

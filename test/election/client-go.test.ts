@@ -1,5 +1,6 @@
-// Goal: the elector does in every case of client-go's own tests what the table of the conformance asks for, call by call.
-// Method: the published elector suite over three kinds of locks, with the manual clock; each id of the table has to be there.
+// Goal: the elector does in every case of client-go's own tests what the table of the conformance asks for, call by
+// call. Method: the published elector suite over three kinds of locks, with the manual clock; each id of the table has
+// to be there.
 import { runElectorCases } from "./elector-cases.ts";
 
 runElectorCases("client-go", [

@@ -1,5 +1,5 @@
-// Goal: numbers that are accepted are safe: the theorem of exclusion holds for them, and what is said about their tolerance
-// is true. Method: each row of the table of options at its border, the table of presets, and random settings.
+// Goal: numbers that are accepted are safe: the theorem of exclusion holds for them, and what is said about their
+// tolerance is true. Method: each row of the table of options at its border, the table of presets, and random settings.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { durationProblems, resolveDurations, tolerancesOf, type Durations } from "../../src/election/durations.ts";
@@ -23,7 +23,8 @@ describe("each number", () => {
     ...(["drainTimeoutMs", "releaseTimeoutMs", "maxHonouredLeaseMs"] as const),
   ];
   const fromZero: readonly (keyof Durations)[] = ["stepMarginMs", "holderGraceMs", "herdJitterMs"];
-  const noNumbers = [Number.NaN, Infinity, -Infinity, -1, "1000", {}, true] as readonly number[]; // cast: from untyped callers
+  // cast: from untyped callers
+  const noNumbers = [Number.NaN, Infinity, -Infinity, -1, "1000", {}, true] as readonly number[];
 
   it.each(names)("%s is finite and more than 0", (name) => {
     for (const value of [...noNumbers, 0]) {
@@ -53,7 +54,8 @@ describe("each number", () => {
   });
 
   it("workBackoffMs has a least and a greatest pause, in this order", () => {
-    const wrong = (workBackoffMs: unknown): readonly string[] => problems({ workBackoffMs } as Given); // cast: wrong on purpose
+    // cast: wrong on purpose
+    const wrong = (workBackoffMs: unknown): readonly string[] => problems({ workBackoffMs } as Given);
     expect(wrong(1_000)).toEqual(["workBackoffMs must be { minMs, maxMs }"]);
     expect(wrong({})).toEqual([
       "workBackoffMs.minMs (undefined) must be a finite number of milliseconds, more than 0",

@@ -1,5 +1,6 @@
-// Goal: the leader's clock counts suspended time once and never runs ahead, the observer's never counts it, and a jump of
-// the wall clock that nothing explains is noticed. Method: a manual clock with the boot steps of Linux, moved by hand.
+// Goal: the leader's clock counts suspended time once and never runs ahead, the observer's never counts it, and a jump
+// of the wall clock that nothing explains is noticed. Method: a manual clock with the boot steps of Linux, moved by
+// hand.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { ElectionClocks } from "../../src/election/election-clocks.ts";

@@ -1,5 +1,5 @@
-// Goal: a campaign starts from nothing, a term starts with nothing against it, and "mine" means a pair of one's own last
-// confirmed write. Method: fresh states, and states with one record in hand.
+// Goal: a campaign starts from nothing, a term starts with nothing against it, and "mine" means a pair of one's own
+// last confirmed write. Method: fresh states, and states with one record in hand.
 import { describe, expect, it } from "vitest";
 import { beginTerm, initialState, isMine } from "../../src/election/election-state.ts";
 import { confirm, following, leading, nowMs, record, seen, sentWrite, version } from "./situations.ts";

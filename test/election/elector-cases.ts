@@ -11,7 +11,9 @@ import {
   type ElectorSuiteContext,
 } from "../../src/testing/index.ts";
 
-/** What a foreign program stores for a record, bounds or not. A lease on storage always has a time: long ago, if none. */
+/**
+ * What a foreign program stores for a record, bounds or not. A lease on storage always has a time: long ago, if none.
+ */
 function leaseBytes({ leaderTransitions, renewTime, acquireTime, ...record }: LeaderElectionRecord): Uint8Array {
   const times = { renewTime: renewTime || "1970-01-01T00:00:00.000000Z", acquireTime: acquireTime || undefined };
   return new TextEncoder().encode(JSON.stringify({ ...record, ...times, leaseTransitions: leaderTransitions }));

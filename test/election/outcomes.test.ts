@@ -1,5 +1,5 @@
-// Goal: what became of a write changes exactly what it proves: validity grows from its own send and never shrinks, and an
-// unknown end extends nothing. Method: writes of a leader and of a candidate, ended in each way and in every order.
+// Goal: what became of a write changes exactly what it proves: validity grows from its own send and never shrinks, and
+// an unknown end extends nothing. Method: writes of a leader and of a candidate, ended in each way and in every order.
 import { describe, expect, it } from "vitest";
 import { isMine } from "../../src/election/election-state.ts";
 import { Folding } from "./folding.ts";

@@ -1,5 +1,5 @@
-// Goal: pauses, tokens and alarms keep the pace that storages and people can bear. Method: each piece at its borders, with
-// chance that the test sets.
+// Goal: pauses, tokens and alarms keep the pace that storages and people can bear. Method: each piece at its borders,
+// with chance that the test sets.
 import { describe, expect, it } from "vitest";
 import { raise, settleAlarm } from "../../src/election/alarms.ts";
 import { initialState } from "../../src/election/election-state.ts";

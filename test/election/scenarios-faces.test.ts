@@ -1,5 +1,6 @@
 // Goal: terms() and acquire() keep the promises of run: one body per term, a release at each end, nothing left pending.
-// Method: real electors over a lock in memory; each face is ended in each phase, by each means, and the calls are compared.
+// Method: real electors over a lock in memory; each face is ended in each phase, by each means, and the calls are
+// compared.
 import { getEventListeners } from "node:events";
 import { expect } from "vitest";
 import { LeaderElector } from "../../src/election/leader-elector.ts";

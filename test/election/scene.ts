@@ -51,8 +51,8 @@ function sceneOf(watch: Watch): Scene {
 }
 
 /**
- * Registers one scenario. It ends with the checks that all share: everybody settles in time after a stop, was never a busy
- * loop, leaves no timer behind, and asks the lock nothing more.
+ * Registers one scenario. It ends with the checks that all share: everybody settles in time after a stop, was never a
+ * busy loop, leaves no timer behind, and asks the lock nothing more.
  */
 export function scenario(title: string, play: (scene: Scene) => Promise<void>, watch: Watch = "none"): void {
   it(title, async () => {

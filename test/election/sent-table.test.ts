@@ -1,5 +1,5 @@
-// Goal: the table knows exactly the writes of one's own that may still matter, and names each by its pair. Method: writes in
-// every order of sending, answering and confirming, and what is left of them.
+// Goal: the table knows exactly the writes of one's own that may still matter, and names each by its pair. Method:
+// writes in every order of sending, answering and confirming, and what is left of them.
 import { describe, expect, it } from "vitest";
 import { heldPair, SentTable, type SentWrite } from "../../src/election/sent-table.ts";
 import { record, version } from "./situations.ts";

@@ -1,5 +1,6 @@
-// Goal: an elector starts with settings that are complete and safe, or not at all, and then says everything that is wrong
-// at once. Method: single wrong options, each at the border of its check, then several together, and all defaults.
+// Goal: an elector starts with settings that are complete and safe, or not at all, and then says everything that is
+// wrong at once. Method: single wrong options, each at the border of its check, then several together, and all
+// defaults.
 import { describe, expect, it } from "vitest";
 import { InvalidSettingsError } from "../../src/errors.ts";
 import { resolveSettings } from "../../src/election/settings.ts";

@@ -1,5 +1,6 @@
-// Goal: none of the flaws that were measured in client-go is in this elector: each of their traces ends as the page demands.
-// Method: the published elector suite over three kinds of locks, with the manual clock; each id of the table has to be there.
+// Goal: none of the flaws that were measured in client-go is in this elector: each of their traces ends as the page
+// demands. Method: the published elector suite over three kinds of locks, with the manual clock; each id of the table
+// has to be there.
 import { runElectorCases } from "./elector-cases.ts";
 
 // K16 needs a client with a rate limit of its own, which the Kubernetes lock will bring.

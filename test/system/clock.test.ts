@@ -1,5 +1,6 @@
-// Goal: timers fire at their time and never before it, at any distance, and a sleep leaves nothing behind. Method: the real
-// clock with waits of a few milliseconds, a runner's fake time for the weeks that nobody can wait, and a manual clock.
+// Goal: timers fire at their time and never before it, at any distance, and a sleep leaves nothing behind. Method: the
+// real clock with waits of a few milliseconds, a runner's fake time for the weeks that nobody can wait, and a manual
+// clock.
 import { getEventListeners } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, describe, expect, it, vi } from "vitest";

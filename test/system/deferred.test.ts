@@ -1,5 +1,5 @@
-// Goal: a promise that is settled from outside, settles once, and never becomes an unhandled rejection. Method: settle it
-// in each way, with and without somebody who waits.
+// Goal: a promise that is settled from outside, settles once, and never becomes an unhandled rejection. Method: settle
+// it in each way, with and without somebody who waits.
 import { expect, test } from "vitest";
 import { Deferred } from "../../src/system/deferred.ts";
 import { drainMicrotasks } from "../../src/system/microtasks.ts";

@@ -1,5 +1,5 @@
-// Goal: foreign text cannot forge log lines or steer a terminal, and silence is silent. Method: texts with what terminals
-// and log readers act on, and the borders of the length.
+// Goal: foreign text cannot forge log lines or steer a terminal, and silence is silent. Method: texts with what
+// terminals and log readers act on, and the borders of the length.
 import { expect, test } from "vitest";
 import { printable, silentLogger } from "../../src/system/logger.ts";
 

@@ -1,5 +1,5 @@
-// Goal: a read is repeated only while that can help, within its deadline, at the pace that the storage asks for. Method:
-// reads that fail by a list, chance that a test sets, and a manual clock that shows when each attempt began.
+// Goal: a read is repeated only while that can help, within its deadline, at the pace that the storage asks for.
+// Method: reads that fail by a list, chance that a test sets, and a manual clock that shows when each attempt began.
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { StorageUnavailableError, TenureError, UnknownOutcomeError } from "../../src/errors.ts";
