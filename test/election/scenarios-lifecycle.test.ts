@@ -446,6 +446,7 @@ scenario("re-elected 1 000 times in one process, it leaks no timer, listener or 
     await clock.advance(1);
     mostTimers = Math.max(mostTimers, clock.timerCount);
   }
+  expect(me.story.filter((line) => line.startsWith("newLeader")).length, "the holder never changed").toBe(1);
   expect(mostTimers).toBeLessThanOrEqual(3);
   expect(signals.every(({ signal }) => signal.aborted)).toBe(true);
   const calls = callsSince(me, 0);

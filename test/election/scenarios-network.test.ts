@@ -64,6 +64,31 @@ scenario("#13: where every answer is 1.1 V late nobody ever leads", async ({ run
 });
 
 scenario(
+  "#13: an acquisition that is found after its validity is released without a start, after growing pauses",
+  async ({ clock, stage }) => {
+    const candidate = await stage.candidate({ settings: defaults });
+    const acquisitions = 5;
+    // Each acquisition is applied, unanswered; the first look after it, too: the second look finds it 12 s after its send.
+    candidate.lock.onCall = ({ operation, record }) => {
+      if (record === undefined || record.holderIdentity === "") return;
+      const count = candidate.lock.log.filter((call) => call.record?.holderIdentity === record.holderIdentity).length;
+      if (count > acquisitions) return;
+      candidate.lock.hang({ on: operation, times: 1, applied: true });
+      candidate.lock.hang({ on: "get", times: 1 });
+    };
+    candidate.run();
+    await clock.advanceUntil(() => candidate.elector.isLeader(), 300_000);
+    const writes = candidate.lock.log.filter(({ operation }) => operation !== "get");
+    const wrote = writes.map(({ record }) => (record?.holderIdentity === "" ? "release" : "acquire"));
+    expect(wrote).toEqual([...Array.from({ length: acquisitions }, () => ["acquire", "release"]).flat(), "acquire"]);
+    const pauses = writes.slice(1).map(({ atMs }, index) => atMs - (writes[index]?.atMs ?? 0));
+    const afterRelease = pauses.filter((_, index) => index % 2 === 1);
+    expect(afterRelease).toEqual([2_000, 4_000, 8_000, 15_000, 15_000]);
+    expect(startsAndStops(candidate)).toEqual([`start ${acquisitions + 1}`]);
+  },
+);
+
+scenario(
   "#14: a lost answer is settled by its pair, and extends from its send, not from the reading",
   async ({ clock, run }) => {
     const me = await run();
@@ -281,6 +306,27 @@ scenario("#24: a replica that answers with older records deposes nobody", async 
   const writes = callsSince(me, 0).filter((call) => call.startsWith("update"));
   expect(writes.length, "one early renewal per retry period at most").toBeLessThanOrEqual(1 + 20 / 2 + 3);
 });
+
+scenario(
+  "#24: a stale sighting is judged by one early renewal, and by the next after a retry period",
+  async ({ clock, run, stage }) => {
+    await stage.put(stage.record({ holderIdentity: "", leaderTransitions: 4 }));
+    const stale = await stage.stored();
+    const me = await run({ watched: true });
+    await clock.advance(1_000);
+    me.lock.forget();
+    me.lock.answerWith(stale, { times: 3 });
+    me.lock.hint();
+    await clock.advance();
+    expect(me.lock.calls).toEqual(["get", "update"]);
+    expect(me.term.remainingMs()).toBe(10_000);
+    me.lock.hint();
+    await clock.advance(1_999);
+    expect(me.lock.calls).toEqual(["get", "update", "get"]);
+    await clock.advance(1);
+    expect(me.lock.calls).toEqual(["get", "update", "get", "update"]);
+  },
+);
 
 scenario("#24: a standby with a lagging replica loses a race at most", async ({ clock, run, stage, pass }) => {
   const me = await run({ watched: false });

@@ -6,7 +6,8 @@ import { AlreadyRunningError } from "../../src/errors.ts";
 import { StorageLock } from "../../src/lock/storage-lock.ts";
 import { MemoryData, MemoryStorage } from "../../src/storage/memory.ts";
 import { ManualClock, SeededRandom } from "../../src/testing/index.ts";
-import type { Candidate } from "../../src/testing/elector-stage.ts";
+import { sleep } from "../../src/system/clock.ts";
+import { untilAborted, type Candidate } from "../../src/testing/elector-stage.ts";
 import { callsSince, defaults, scenario, startsAndStops, type Scene } from "./scene.ts";
 
 const writesOf = ({ lock }: Candidate): number => lock.log.filter(({ operation }) => operation !== "get").length;
@@ -221,6 +222,20 @@ scenario("#44: an erased leader whose validity has ended waits like everybody", 
   expect(clock.monotonicMs() - fromMs).toBeGreaterThanOrEqual(14_000);
   expect(me.term.term).toBe(1_002);
 });
+
+scenario(
+  "#44: an erased leader whose work outlasts its validity waits for the absence like everybody",
+  async ({ clock, run, pass, stage }) => {
+    const me = await run({ work: (leadership) => untilAborted(leadership).then(() => sleep(clock, 8_000)) });
+    await stage.put(undefined);
+    await pass(5_000);
+    expect(startsAndStops(me)).toEqual(["start 1", "stop erased"]);
+    await pass(14_999); // the absence was first received at 5 s, the work has ended at 13 s
+    expect(me.terms.length).toBe(1);
+    await pass(1_000);
+    expect(me.term.term).toBe(1_002);
+  },
+);
 
 scenario(
   "#45: a record that was deleted and created by another deposes the leader, with an alarm",
