@@ -17,7 +17,7 @@ afterEach(() => rm(root, { recursive: true, force: true }));
 
 describe("the scratch keys of a probe", () => {
   it("are gone when the storage is open", async () => {
-    const storage = await openStorage(pathToFileURL(root).href, { probe: "always" });
+    const storage = await openStorage(`${pathToFileURL(root).href}?fsync=off`, { probe: "always" });
     await storage.close();
     expect(await readdir(join(root, "tenure-probe"))).toEqual([]);
   });
