@@ -27,9 +27,11 @@ interface Judged {
 }
 
 function judge(rows: readonly Row[]): void {
-  test.each(rows)("%s", (_situation, state, action, at = {}) => {
-    expect(decide(state, at.now ?? now, at.settings ?? settings)).toEqual(action);
-  });
+  for (const [situation, state, action, at = {}] of rows) {
+    test(situation, () => {
+      expect(decide(state, at.now ?? now, at.settings ?? settings)).toEqual(action);
+    });
+  }
 }
 
 const read: Action = { do: "read" };
@@ -587,7 +589,7 @@ describe("a release", () => {
       state.phase = "releasing";
       state.release = {
         ...{ untilMs: nowMs + 5_000, target: { record: record("me"), version: version("v1") }, to: undefined },
-        ...{ step: "write", applied: false, notBeforeMs: nowMs, sinceSeq: 10 },
+        ...{ step: "write", applied: false, notBeforeMs: nowMs, sinceSeq: 10, tries: 0, lost: false },
       };
       change(state);
     });
