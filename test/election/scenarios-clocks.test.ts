@@ -29,16 +29,15 @@ scenario("#1: a wall clock that steps an hour ahead costs one round trip, and no
 scenario("#1: a wall clock that steps an hour back changes nothing", async ({ clock, run }) => {
   const me = await run();
   await clock.advance(1_000);
-  me.lock.forget();
   clock.stepWall(-hourMs);
   expect(me.term.isHeld()).toBe(true);
   await clock.advance(3_999);
-  expect(me.lock.calls).toEqual([]);
+  expect(me.lock.calls).toEqual(["get", "create"]);
   await clock.advance(60_000);
   expect(startsAndStops(me)).toEqual(["start 1"]);
   expect(me.term.isHeld()).toBe(true);
   const times = me.lock.log.flatMap(({ record }) => record?.renewTime ?? []);
-  expect(times).toEqual(times.toSorted());
+  expect(times, "each is later than the one before, as pairs have to be").toEqual([...new Set(times)].toSorted());
 });
 
 scenario("#1: a guarded step waits while the clocks are suspect", async ({ clock, run }) => {

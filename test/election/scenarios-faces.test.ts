@@ -163,6 +163,25 @@ scenario("return() while next() is pending ends both, also where the storage han
   }
 });
 
+scenario("return() while the last term is released, or while it holds back, ends both", async (scene) => {
+  for (const phase of ["releasing", "holding back"] as const) {
+    const me = await subject(scene);
+    const terms = me.elector.terms();
+    const first = await watchedNow(terms.next(), scene);
+    expect(first?.value?.isHeld()).toBe(true);
+    me.lock.delay({ requestMs: 500 }, { on: "update", times: 1 });
+    const next = watched(terms.next());
+    await scene.clock.advance(phase === "releasing" ? 100 : 1_000);
+    expect(await scene.stage.holder()).toBe(phase === "releasing" ? me.lock.identity : "");
+    const returned = watched(terms.return?.() ?? Promise.reject(new Error("no return")));
+    await scene.clock.advanceUntil(() => returned.settled, 15_100);
+    expect(next.value).toEqual({ done: true, value: undefined });
+    expect(me.lock.calls).toEqual(["get", "create", "update"]);
+    expect(await scene.stage.holder()).toBe("");
+    await scene.stage.put(undefined);
+  }
+});
+
 async function watchedNow<T>(promise: Promise<T>, { clock }: Scene): Promise<T | undefined> {
   const end = watched(promise);
   await clock.advance();
@@ -341,4 +360,21 @@ scenario("a disposal in a partition settles within the drain and the release", a
   await scene.clock.advance();
   expect(term?.isHeld()).toBe(false);
   await scene.clock.advanceUntil(() => disposed.settled, 15_100);
+});
+
+scenario("a block that throws disposes of its term, and its error reaches the caller", async (scene) => {
+  const me = await subject(scene);
+  const failure = new Error("injected");
+  let held: boolean | undefined;
+  const block = async (): Promise<void> => {
+    await using term = await me.elector.acquire();
+    held = term.isHeld();
+    throw failure;
+  };
+  const ended = watched(block());
+  await scene.clock.advance();
+  expect(held).toBe(true);
+  expect(ended.error).toBe(failure);
+  expect(me.lock.calls).toEqual(["get", "create", "update"]);
+  expect(await scene.stage.holder()).toBe("");
 });

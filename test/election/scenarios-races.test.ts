@@ -326,9 +326,13 @@ scenario(
     const me = await run();
     const bing = await run();
     await pass(6_000);
+    const told: string[] = [];
+    bing.elector.on("alarm", ({ kind }) => told.push(kind));
+    bing.elector.on("newLeader", ({ identity }) => told.push(identity));
     await stage.put(stage.record({ holderIdentity: "long-gone", leaderTransitions: 12 }));
     await pass(5_000);
     expect(me.alarms).toEqual(["termRegression"]);
+    expect(told, "the alarm comes first").toEqual(["termRegression", "long-gone"]);
     expect(bing.alarms).toEqual(["termRegression"]);
     expect(startsAndStops(me)).toEqual(["start 41", "stop taken"]);
     await clock.advanceUntil(() => me.elector.isLeader() || bing.elector.isLeader(), 60_000);
