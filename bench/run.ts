@@ -43,7 +43,7 @@ async function runOne(name: string, rounds: number, quick: boolean): Promise<Res
       ...guard,
       ns: (medianNs[guard.of] ?? NaN) - (medianNs[guard.minus ?? ""] ?? 0),
     }));
-    const judged = judge(name, ratios, taken, facts);
+    const judged = judge({ name, ratios, guards: taken, facts });
     return { ...nothing, notRun: benchmark.notRun, medianNs, p99Ns, ratios, guards: taken, facts, ...judged };
   } finally {
     await prepared.close();
@@ -55,12 +55,12 @@ function overall(samples: Samples, of: (sorted: readonly number[]) => number): R
   return Object.fromEntries(Object.entries(samples).map(([side, rounds]) => [side, median(rounds.map(of))]));
 }
 
-function judge(
-  name: string,
-  ratios: Result["ratios"],
-  guards: Result["guards"],
-  facts: readonly Fact[],
-): Pick<Result, "warnings" | "failures"> {
+function judge({
+  name,
+  ratios,
+  guards,
+  facts,
+}: Pick<Result, "name" | "ratios" | "guards" | "facts">): Pick<Result, "warnings" | "failures"> {
   const baseline = JSON.parse(readFileSync(new URL("baseline.json", import.meta.url), "utf8")) as Baseline; // ours
   const warnings: string[] = [];
   const failures: string[] = [];

@@ -6,7 +6,7 @@ import type { CampaignContext } from "./campaign-context.ts";
 import type { AttemptName } from "./events.ts";
 import { spendHintToken } from "./hint-tokens.ts";
 import { LockCalls, type Call, type CallEnd, type LockCallOptions } from "./lock-calls.ts";
-import { isLost, isWritten, retryAfterOf } from "./lock-answers.ts";
+import { isLost, isWritten, retryAfterOf } from "./write-answers.ts";
 import { Observation } from "./observation.ts";
 import { Outcomes } from "./outcomes.ts";
 import { drawRetryPause } from "./pauses.ts";

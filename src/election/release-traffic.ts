@@ -2,7 +2,7 @@ import { appliedOf } from "../errors.ts";
 import type { LeaderElectionRecord } from "../lock/leader-election-record.ts";
 import type { LockOutcome } from "../lock/resource-lock.ts";
 import type { CampaignContext } from "./campaign-context.ts";
-import { isLost, isWritten, retryAfterOf } from "./lock-answers.ts";
+import { isLost, isWritten, retryAfterOf } from "./write-answers.ts";
 import type { CallEnd, LockCallOptions, LockCalls } from "./lock-calls.ts";
 import { pauseAfterFailure } from "./pauses.ts";
 import type { RenewTimes } from "./renew-times.ts";

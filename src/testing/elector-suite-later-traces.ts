@@ -27,7 +27,7 @@ async function waitFor(stage: ElectorStage, seconds: number): Promise<{ waitedMs
   const fromMs = stage.clock.monotonicMs();
   candidate.run();
   for (let hour = 0; hour < 10 && !candidate.elector.isLeader(); hour += 1) {
-    await stage.clock.advanceUntil(() => candidate.elector.isLeader(), 20_000).catch(() => undefined);
+    await stage.clock.advanceUntil(() => candidate.elector.isLeader(), 20_000).catch(() => undefined); // not in this hour
     if (!candidate.elector.isLeader()) stage.clock.pause(3_580_000); // with the 20 s before it: an hour
   }
   if (!candidate.elector.isLeader()) return { candidate };
@@ -45,7 +45,7 @@ const waysOut: readonly (readonly [StopReason, (stage: ElectorStage, me: Candida
     ["expired", (_, me) => me.lock.hang()],
     ["taken", (stage) => stage.put(stage.record({ leaderTransitions: 2 }))],
     ["erased", (stage) => stage.put(undefined)],
-    ["fenced", (_, me) => void me.term.guard(refuse).catch(() => {})],
+    ["fenced", (_, me) => void me.term.guard(refuse).catch(() => {})], // what the guard throws is not what ends the term
   ];
 
 /** A guarded step whose resource has accepted a larger term. */

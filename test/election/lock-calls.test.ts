@@ -1,7 +1,7 @@
 // Goal: every call of a lock ends in time and is told once, and whatever comes later is told only if it proves something.
 // Method: calls that answer, fail, hang, answer late or ignore their signal, on a manual clock.
 import { describe, expect, it } from "vitest";
-import { isLost, isWritten, retryAfterOf } from "../../src/election/lock-answers.ts";
+import { isLost, isWritten, retryAfterOf } from "../../src/election/write-answers.ts";
 import { LockCalls, type CallEnd, type LockCallOptions } from "../../src/election/lock-calls.ts";
 import { CorruptDataError, StorageUnavailableError } from "../../src/errors.ts";
 import { TimeoutError } from "../../src/system/signals.ts";

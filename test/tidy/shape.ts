@@ -117,7 +117,7 @@ function isNeverChanged(name: string, node: ts.Expression, text: string): boolea
 /** Objects of the language that nobody can change, or that hold nothing between calls. */
 function isHarmless(node: ts.NewExpression): boolean {
   const isEmpty = node.getText() === "new Uint8Array(0)";
-  return isEmpty || /^(TextEncoder|TextDecoder|RegExp|URL|Intl\.\w+)$/.test(node.expression.getText());
+  return isEmpty || /^(TextEncoder|TextDecoder|RegExp|URL|Intl\.\w+|\w*Error)$/.test(node.expression.getText());
 }
 
 function silentCatches(path: string, text: string): readonly string[] {

@@ -27,7 +27,11 @@ const bannedWords: ReadonlySet<string> = new Set(
 
 // The closed list. Each line has its reason, and is removed when nothing needs it any more.
 const exceptions: readonly { readonly name: string; readonly path: RegExp; readonly reason: string }[] = [
-  { name: "info", path: /^src\/(system\/logger|cli\/)/, reason: "a method of every logger that users pass in" },
+  {
+    name: "info",
+    path: /^src\/(system\/logger|cli\/|testing\/)/,
+    reason: "a method of every logger that users pass in",
+  },
   { name: "userInfo", path: /^src\/storage\/storage-url/, reason: "RFC 3986 calls that part of a URL so" },
   { name: "hasUserInfo", path: /^src\/storage\/storage-url/, reason: "the same part" },
 ];
