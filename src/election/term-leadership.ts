@@ -125,7 +125,9 @@ export class TermLeadership implements Leadership {
     this.settle();
   }
 
-  /** Not held, and not closed either, means that the clocks are suspect: a step waits for the renewal that settles it. */
+  /**
+   * Not held, and not closed either, means that the clocks are suspect: a step waits for the renewal that settles it.
+   */
   async #whileSuspect(): Promise<void> {
     while (!this.isHeld() && this.#closed === undefined) {
       this.#settled ??= new Deferred();

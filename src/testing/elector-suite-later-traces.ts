@@ -27,7 +27,8 @@ async function waitFor(stage: ElectorStage, seconds: number): Promise<{ waitedMs
   const fromMs = stage.clock.monotonicMs();
   candidate.run();
   for (let hour = 0; hour < 10 && !candidate.elector.isLeader(); hour += 1) {
-    await stage.clock.advanceUntil(() => candidate.elector.isLeader(), 20_000).catch(() => undefined); // not in this hour
+    // not in this hour
+    await stage.clock.advanceUntil(() => candidate.elector.isLeader(), 20_000).catch(() => undefined);
     if (!candidate.elector.isLeader()) stage.clock.pause(3_580_000); // with the 20 s before it: an hour
   }
   if (!candidate.elector.isLeader()) return { candidate };
@@ -45,7 +46,8 @@ const waysOut: readonly (readonly [StopReason, (stage: ElectorStage, me: Candida
     ["expired", (_, me) => me.lock.hang()],
     ["taken", (stage) => stage.put(stage.record({ leaderTransitions: 2 }))],
     ["erased", (stage) => stage.put(undefined)],
-    ["fenced", (_, me) => void me.term.guard(refuse).catch(() => {})], // what the guard throws is not what ends the term
+    // what the guard throws is not what ends the term
+    ["fenced", (_, me) => void me.term.guard(refuse).catch(() => {})],
   ];
 
 /** A guarded step whose resource has accepted a larger term. */
@@ -163,6 +165,21 @@ export const laterTraceCases: readonly ElectorCase[] = [
     assert.equal((created?.atMs ?? 0) - (looks[0] ?? 0), 15_000, "the wait begins with the first look at the absence");
     for (const [index, atMs] of looks.slice(1).entries())
       assert.ok(atMs - (looks[index] ?? 0) <= 2_000, "a look is missing");
+  }),
+
+  electorCase("K11", "a gap in the looks at an absence starts the wait again", async (stage) => {
+    const { me, bing } = await leaderOfTerm7(stage);
+    me.lock.hang();
+    await stage.put(undefined);
+    await stage.clock.advance(8_000);
+    bing.lock.fail(new UnknownOutcomeError("injected"), { on: "get" });
+    await stage.clock.advance(9_000); // longer than three retry periods
+    bing.lock.heal();
+    bing.lock.forget();
+    await stage.clock.advanceUntil(() => bing.elector.isLeader(), 40_000);
+    const [first] = bing.lock.log;
+    const created = bing.lock.log.find(({ operation }) => operation === "create");
+    assert.equal((created?.atMs ?? 0) - (first?.atMs ?? 0), 15_000);
   }),
 
   electorCase("K12", "two renewals within one second are two, and the wait restarts", async (stage) => {

@@ -1,5 +1,5 @@
-// Goal: every call of a lock ends in time and is told once, and whatever comes later is told only if it proves something.
-// Method: calls that answer, fail, hang, answer late or ignore their signal, on a manual clock.
+// Goal: every call of a lock ends in time and is told once, and whatever comes later is told only if it proves
+// something. Method: calls that answer, fail, hang, answer late or ignore their signal, on a manual clock.
 import { describe, expect, it } from "vitest";
 import { isLost, isWritten, retryAfterOf } from "../../src/election/write-answers.ts";
 import { LockCalls, type CallEnd, type LockCallOptions } from "../../src/election/lock-calls.ts";

@@ -1,5 +1,5 @@
-// Goal: what is received changes exactly what it proves: rows G2 to G5, lost races, absences and releases. Method: one state
-// with one peculiarity, one receipt of a read or a hint, sent before or after what it has to judge.
+// Goal: what is received changes exactly what it proves: rows G2 to G5, lost races, absences and releases. Method: one
+// state with one peculiarity, one receipt of a read or a hint, sent before or after what it has to judge.
 import { describe, expect, it } from "vitest";
 import { CorruptDataError } from "../../src/errors.ts";
 import type { ElectionState, ReleaseState } from "../../src/election/election-state.ts";
@@ -614,7 +614,8 @@ describe("while a release waits for a look", () => {
   it("a renewal that was applied after all is mine, and is what the next try replaces", () => {
     const folding = releasing();
     const write = folding.send("renew");
-    folding.state.release = { ...releasing().state.release, sinceSeq: folding.state.seq } as ReleaseState; // cast: complete
+    // cast: complete
+    folding.state.release = { ...releasing().state.release, sinceSeq: folding.state.seq } as ReleaseState;
     folding.read(write.record, "v9");
     expect(folding.state.release).toMatchObject({ step: "write", target: { record: write.record, version: "v9" } });
   });

@@ -1,5 +1,5 @@
-// Goal: a watch is kept open at a bearable pace, tells what it was told, and can be ended at any moment, whatever the lock
-// does. Method: hints from the hand of the test, over a lock that may ignore its signal, on a manual clock.
+// Goal: a watch is kept open at a bearable pace, tells what it was told, and can be ended at any moment, whatever the
+// lock does. Method: hints from the hand of the test, over a lock that may ignore its signal, on a manual clock.
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { RecordWatch } from "../../src/election/record-watch.ts";

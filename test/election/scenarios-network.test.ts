@@ -1,5 +1,6 @@
 // Goal: whatever a network does to requests and answers, a term is never longer than its last applied write allows.
-// Method: real electors over a lock in memory, whose requests and answers are lost, late, doubled or stale as the test says.
+// Method: real electors over a lock in memory, whose requests and answers are lost, late, doubled or stale as the test
+// says.
 import { expect } from "vitest";
 import { AccessDeniedError, StorageUnavailableError, UnknownOutcomeError } from "../../src/errors.ts";
 import { callsSince, defaults, scenario, startsAndStops } from "./scene.ts";
@@ -68,7 +69,8 @@ scenario(
   async ({ clock, stage }) => {
     const candidate = await stage.candidate({ settings: defaults });
     const acquisitions = 5;
-    // Each acquisition is applied, unanswered; the first look after it, too: the second look finds it 12 s after its send.
+    // Each acquisition is applied, unanswered; the first look after it, too: the second look finds it 12 s after its
+    // send.
     candidate.lock.onCall = ({ operation, record }) => {
       if (record === undefined || record.holderIdentity === "") return;
       const count = candidate.lock.log.filter((call) => call.record?.holderIdentity === record.holderIdentity).length;
@@ -151,7 +153,8 @@ scenario(
   async ({ clock, run, place }) => {
     const me = await run();
     me.lock.onCall = ({ operation, record }) => {
-      if (operation === "update") place.put(record); // the proxy's first delivery: the one that is answered comes second
+      // the proxy's first delivery: the one that is answered comes second
+      if (operation === "update") place.put(record);
       me.lock.onCall = undefined;
     };
     await clock.advance(5_000);

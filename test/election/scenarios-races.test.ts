@@ -1,5 +1,6 @@
 // Goal: however many candidates meet, and however a record is taken, deleted or restored, one leads and the terms grow.
-// Method: real electors over a lock in memory; the test plays the foreign candidate, the operator and the clumsy server.
+// Method: real electors over a lock in memory; the test plays the foreign candidate, the operator and the clumsy
+// server.
 import { expect, it } from "vitest";
 import { LeaderElector } from "../../src/election/leader-elector.ts";
 import { AlreadyRunningError } from "../../src/errors.ts";
@@ -264,7 +265,8 @@ scenario(
     await pass(2);
     expect(me.term.isHeld()).toBe(false);
     expect(me.alarms).toEqual(["workOverrun"]);
-    expect(me.errors.map(({ error }) => (error as Error).constructor.name)).toEqual(["WorkOverrunError"]); // cast: for its class
+    // cast: for its class
+    expect(me.errors.map(({ error }) => (error as Error).constructor.name)).toEqual(["WorkOverrunError"]);
     expect(() => me.elector.check(60_000)).toThrow();
     const bing = await run();
     await pass(14_000);

@@ -1,5 +1,6 @@
-// Goal: what is odd about a received record is noticed once, the holders that are told have growing terms, and waits count
-// from a pair's first receipt. Method: records of other candidates, of strangers and of twins, read and hinted in every order.
+// Goal: what is odd about a received record is noticed once, the holders that are told have growing terms, and waits
+// count from a pair's first receipt. Method: records of other candidates, of strangers and of twins, read and hinted in
+// every order.
 import { describe, expect, it } from "vitest";
 import { reportLeader } from "../../src/election/sightings.ts";
 import type { LeaderElectionRecord } from "../../src/lock/leader-election-record.ts";

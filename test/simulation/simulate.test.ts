@@ -1,5 +1,6 @@
 // Goal: at most one leader acts, and somebody leads once faults end, whatever the clocks, the network and the processes
-// do. Method: real electors on a virtual clock, network and store, driven from a seed; the history of each run is judged.
+// do. Method: real electors on a virtual clock, network and store, driven from a seed; the history of each run is
+// judged.
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import { simulate } from "./simulate.ts";

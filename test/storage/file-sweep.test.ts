@@ -1,5 +1,5 @@
-// Goal: a probe leaves nothing behind on file storage, and nothing but a probe's own scratch can be discarded. Method: a
-// fresh temporary folder, the registry's probe, and prefixes that a careless caller might pass.
+// Goal: a probe leaves nothing behind on file storage, and nothing but a probe's own scratch can be discarded. Method:
+// a fresh temporary folder, the registry's probe, and prefixes that a careless caller might pass.
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
