@@ -16,6 +16,6 @@ export interface CampaignContext extends FoldParts {
   trouble(error: unknown, where: ErrorPlace): void;
   /** Tells a call of the lock that failed. */
   failed(op: AttemptName, result: "unknown" | "failed", error: unknown): void;
-  /** Something was folded into the state: decide, act, repeat. */
-  turn(): void;
+  /** Folds an event into the state, if any; then decides, acts, repeats. A fold that throws is told as a bug. */
+  turn(fold?: () => void): void;
 }

@@ -66,16 +66,13 @@ export class Campaign {
         this.#context.trouble(error, op === "read" || op === "release" ? op : "write");
       },
       look: () => this.#look(),
-      turn: () => this.#turn(),
+      turn: (fold) => this.#turn(fold),
     };
     this.#traffic = new LockTraffic(this.#context);
     this.#keeper = new TermKeeper(this.#context, work, () => this.#termOver());
     this.#watch = new RecordWatch(parts, {
       opened: () => this.#watchOpened(),
-      hinted: (observed) => {
-        this.#traffic.foldHint(observed);
-        this.#turn();
-      },
+      hinted: (observed) => this.#turn(() => this.#traffic.foldHint(observed)),
       lost: (error) => this.#watchLost(error),
     });
     this.#news = new CampaignNews(this.#context, {
@@ -133,9 +130,15 @@ export class Campaign {
     await over;
   }
 
-  #turn(): void {
+  #turn(fold?: () => void): void {
+    if (this.#finished) return;
+    try {
+      fold?.();
+    } catch (error) {
+      this.#broken(error);
+    }
     this.#turnAgain = true;
-    if (this.#turning || this.#finished) return;
+    if (this.#turning) return;
     this.#turning = true;
     try {
       for (let actions = 0; this.#turnAgain && !this.#finished; actions += 1) {
@@ -270,7 +273,7 @@ export class Campaign {
     this.#context.emit("alarm", { kind: "invariant", message });
     this.#context.trouble(error, "election");
     const { state } = this.#context;
-    if (state.term !== undefined) this.#keeper.demote("expired");
+    this.#keeper.abandon();
     state.release = undefined;
     state.phase = "following";
     state.seen = { kind: "nothing" };

@@ -65,8 +65,7 @@ export class LockTraffic {
     this.#read = this.#calls.start(this.#timeoutMs(), call, (end) => {
       if (state.reading?.seq !== seq) return; // abandoned: its late answer tells nothing
       state.reading = undefined;
-      this.#foldRead(end, seq);
-      this.#context.turn();
+      this.#context.turn(() => this.#foldRead(end, seq));
     });
   }
 
@@ -111,12 +110,14 @@ export class LockTraffic {
     this.#calls.start(
       settings.attemptTimeoutMs,
       () => termFloor(),
-      (end) => this.#foldFloor(end),
+      (end) => {
+        this.#context.turn(() => this.#foldFloor(end));
+      },
     );
   }
 
   #foldFloor(end: CallEnd<number>): void {
-    const { state, clocks, trouble, turn } = this.#context;
+    const { state, clocks, trouble } = this.#context;
     if (state.floor !== "asking") return;
     const usable = end.ok && Number.isInteger(end.value) && end.value >= 0 && end.value <= maxReadableTerm;
     if (usable) {
@@ -128,7 +129,6 @@ export class LockTraffic {
       const error = end.ok ? new RangeError(`termFloor told ${String(end.value)}: not a term`) : end.error;
       trouble(error, "termFloor");
     }
-    turn();
   }
 
   takeOver(term: number): void {
@@ -167,8 +167,7 @@ export class LockTraffic {
     const call = (options: LockCallOptions): Promise<LockOutcome> =>
       expected === undefined ? lock.create(record, options) : lock.update(record, expected, options);
     this.#calls.start(this.#timeoutMs(), call, (end) => {
-      this.#foldWrite(write, plan.op, end);
-      this.#context.turn();
+      this.#context.turn(() => this.#foldWrite(write, plan.op, end));
     });
     return write;
   }

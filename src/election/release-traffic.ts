@@ -40,8 +40,7 @@ export class ReleaseTraffic {
     const call = (options: LockCallOptions): Promise<LockOutcome> => parts.lock.update(record, target.version, options);
     this.#calls.start(timeoutMs, call, (end) => {
       if (state.release !== release || release.step === "done") return;
-      this.#foldRelease(end);
-      this.#context.turn();
+      this.#context.turn(() => this.#foldRelease(end));
     });
   }
 

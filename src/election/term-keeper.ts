@@ -106,6 +106,17 @@ export class TermKeeper {
     this.#leave(term, term.ending?.reason ?? reason, now);
   }
 
+  /** After a bug nothing is sure: the work loses its term at once, whatever else goes wrong. */
+  abandon(): void {
+    this.#run?.leadership.close("expired");
+    try {
+      this.demote("expired");
+    } catch (error) {
+      this.#context.state.term = undefined;
+      this.#context.trouble(error, "election");
+    }
+  }
+
   /** Turns a term whose work has ended into a release of its record. */
   startRelease(): void {
     const { state, settings, clocks } = this.#context;
