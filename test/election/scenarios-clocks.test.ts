@@ -53,6 +53,22 @@ scenario("#1: a guarded step waits while the clocks are suspect", async ({ clock
 });
 
 scenario(
+  "#1: a renewal that was sent before the step does not make the clocks trusted again",
+  async ({ clock, run }) => {
+    const me = await run();
+    me.lock.delay({ answerMs: 1_000 }, { on: "update" });
+    await clock.advance(5_500);
+    clock.stepWall(hourMs);
+    expect(me.term.isHeld()).toBe(false);
+    await clock.advance(500); // the answer of the renewal of 5 s
+    expect(me.term.isHeld()).toBe(false);
+    await clock.advance(5_000);
+    expect(me.term.isHeld()).toBe(true);
+    expect(startsAndStops(me)).toEqual(["start 1"]);
+  },
+);
+
+scenario(
   "#5: clocks that are years apart elect as well as equal ones",
   async ({ clock, run, pass }) => {
     const clocks = [-9 * yearMs, 0, 40 * yearMs].map((offsetMs) => new DriftingClock(clock, { offsetMs }));
@@ -92,7 +108,7 @@ scenario(
     const other = new DriftingClock(clock);
     const me = await run();
     await clock.advance(4_000);
-    const bing = await run({ settings: { clock: other } });
+    const bing = await run({ settings: { clock: other }, watched: false }); // so that it looks at its clock often
     clock.suspend(9_000);
     expect(me.term.isHeld()).toBe(false);
     me.lock.hang();

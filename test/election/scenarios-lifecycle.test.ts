@@ -269,6 +269,36 @@ scenario("a guarded step that overruns the drain leaves the lease to run out, an
   await step;
 });
 
+scenario("a guarded step that needs more time than remains is refused, and told", async ({ clock, run }) => {
+  const me = await run();
+  const refused: number[] = [];
+  me.elector.on("guardRefused", ({ term }) => refused.push(term));
+  await clock.advance(4_000);
+  const step = async (term: number): Promise<number> => term;
+  await expect(me.term.guard(step, { needMs: 6_000 })).resolves.toBe(1);
+  await expect(me.term.guard(step, { needMs: 6_001 })).rejects.toMatchObject({ phase: "refused" });
+  expect(refused).toEqual([1]);
+  expect(me.term.isHeld(), "a refusal ends nothing").toBe(true);
+});
+
+scenario("the signal of a guarded step falls at a loss", async ({ clock, run, stage }) => {
+  const me = await run();
+  let signal: AbortSignal | undefined;
+  const step = expect(
+    me.term.guard(async (_term, own) => {
+      signal = own;
+      await untilAborted({ signal: own });
+      return "aborted";
+    }),
+  ).rejects.toMatchObject({ phase: "outlasted", reason: "taken", value: "aborted" });
+  await stage.put(stage.record({ leaderTransitions: 2 }));
+  await clock.advance(4_999);
+  expect(signal?.aborted).toBe(false);
+  await clock.advance(1);
+  expect(signal?.aborted).toBe(true);
+  await step;
+});
+
 scenario("a loss during the drain closes at once, and the first reason stays", async ({ clock, run, stage, pass }) => {
   const me = await run({ work: (leadership) => untilAborted(leadership).then(() => sleep(clock, 8_000)) });
   await clock.advance(1_000);

@@ -91,6 +91,32 @@ scenario(
 );
 
 scenario(
+  "a renewal whose answer comes after its deadline is confirmed by it, from its send",
+  async ({ clock, run }) => {
+    const me = await run({ settings: { attemptTimeoutMs: 1_000 } });
+    me.lock.delay({ answerMs: 3_000 }, { on: "update", times: 1 });
+    me.lock.hang({ on: "get" });
+    await clock.advance(7_999);
+    expect(me.term.remainingMs()).toBe(2_001);
+    await clock.advance(1);
+    expect(me.term.remainingMs()).toBe(7_000);
+  },
+);
+
+scenario("a read that is answered after its deadline tells nothing", async ({ clock, stage }) => {
+  await stage.put(stage.record());
+  const me = await stage.candidate({ settings: defaults });
+  me.lock.delay({ answerMs: 6_000 }, { on: "get", times: 1 });
+  me.run();
+  await clock.advance(6_999);
+  expect(me.story).toEqual([]);
+  await clock.advance(1);
+  expect(me.story).toEqual(["newLeader bing"]);
+  await clock.advance(14_999);
+  expect(me.terms, "it waits from the read that was answered in time").toEqual([]);
+});
+
+scenario(
   "#14: a lost answer is settled by its pair, and extends from its send, not from the reading",
   async ({ clock, run }) => {
     const me = await run();

@@ -347,3 +347,82 @@ scenario("renewals keep an equal pace for hours: one per interval, none early, n
   expect(Math.max(...gaps(sends))).toBeCloseTo(5_000, 3);
   expect(startsAndStops(me)).toEqual(["start 1"]);
 });
+
+/** A lock that keeps no promise of its interface but the shape. */
+const nonsense = [undefined, null, 7, "yes", {}, { written: "true" }, { written: true }, { written: true, version: 7 }];
+
+scenario(
+  "L5: a lock that answers writes with nonsense never makes a leader, nor a busy loop",
+  async ({ clock, stage }) => {
+    const candidates: Candidate[] = [];
+    for (const answer of nonsense) {
+      const me = await stage.candidate({ settings: defaults });
+      candidates.push(me);
+      const count = me.lock.create.bind(me.lock);
+      me.lock.create = (record) => count(record).then(() => answer as never); // cast: what JavaScript may answer
+      await stage.put(undefined);
+      me.lock.loseRace({ times: Infinity });
+      me.run();
+      await clock.advance(60_000);
+      expect(me.terms).toEqual([]);
+      assertPace(me.lock.log, { ...pace, terms: 1 });
+      expect(me.errors.length).toBeGreaterThan(5);
+      await me.finish(clock);
+    }
+  },
+);
+
+scenario("L5: a lock that answers reads with nonsense is unreadable, not free", async ({ clock, stage }) => {
+  for (const answer of [null, 7, "yes", {}, { record: null, version: "v1" }, { record: {}, version: "v1" }]) {
+    const me = await stage.candidate({ settings: defaults });
+    me.lock.answerWith(answer as never, { times: Infinity }); // cast: as above
+    me.run();
+    await clock.advance(60_000);
+    expect(me.lock.calls.filter((call) => call !== "get")).toEqual([]);
+    expect(me.terms).toEqual([]);
+    assertPace(me.lock.log, pace);
+    await me.finish(clock);
+  }
+});
+
+for (const [what, watch] of [
+  [
+    "throws at once",
+    () => {
+      throw unavailable;
+    },
+  ],
+  ["ends at once", async function* () {}],
+  [
+    "fails at once",
+    async function* () {
+      throw unavailable;
+    },
+  ],
+  [
+    "tells one hint and ends",
+    async function* () {
+      yield {};
+    },
+  ],
+  [
+    "tells nothing, ever",
+    async function* () {
+      await new Promise(() => {});
+    },
+  ],
+] as const) {
+  scenario(`L5: a watch that ${what} costs no term, and few reads`, async ({ clock, stage }) => {
+    const [me, bing] = [await stage.candidate({ settings: defaults }), await stage.candidate({ settings: defaults })];
+    for (const { lock } of [me, bing]) Reflect.set(lock, "watch", watch);
+    me.run();
+    await clock.advance();
+    bing.run();
+    await clock.advance(300_000);
+    expect(startsAndStops(me)).toEqual(["start 1"]);
+    expect(bing.terms).toEqual([]);
+    for (const { lock } of [me, bing]) assertPace(lock.log, { ...pace, terms: 1 });
+    me.lock.hang();
+    await clock.advanceUntil(() => bing.elector.isLeader(), 22_000);
+  });
+}

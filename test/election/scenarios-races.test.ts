@@ -136,6 +136,18 @@ scenario(
   "records",
 );
 
+scenario("a lost race doubles the herd window, until the holder changes", async ({ clock, run, stage }) => {
+  await stage.put(stage.record());
+  const me = await run({ watched: true, settings: { herdJitterMs: 50 } }, ({ random }) => void (random.value = 0.5));
+  await clock.advance(15_010);
+  await stage.put(stage.record()); // bing renews, and the watch does not tell
+  me.lock.forget();
+  await clock.advance(15_000);
+  expect(callsSince(me, 0).slice(0, 2)).toEqual(["update@15025", "get@15025"]);
+  await clock.advance(100);
+  expect(callsSince(me, 30_000)).toEqual(["update@30075"]);
+});
+
 scenario(
   "#41: a leader that a foreign candidate replaced early is demoted at the lost race",
   async ({ run, pass, stage }) => {
