@@ -1,10 +1,9 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "vitest";
-import { atMs, type Candidate } from "./support/candidate-process.ts";
 import { timing } from "./support/candidates.ts";
 import { expectWaited, firstStart, scenario } from "./support/scenario.ts";
 
-// Who contends, and by which clock: twins, many at once, and wall clocks that step.
+// Who contends: twins, and many at once.
 
 for (const identity of [undefined, "fixed"]) {
   const what = identity === undefined ? "the same label waits" : "the same fixed identity warns, and waits";
@@ -45,49 +44,3 @@ scenario(
     expect(new Set(candidates.journal.accepted.map(({ actor }) => actor)).size).toBeGreaterThan(3);
   },
 );
-
-/** The times between the sends of one candidate's renewals. */
-function renewalGapsMs(candidate: Candidate): number[] {
-  const sent = candidate.all("sending").filter(({ op }) => op !== "release");
-  return sent.slice(1).map((told, index) => atMs(told) - atMs(sent[index] ?? told));
-}
-
-const hourMs = 3_600_000;
-// The wall clock of one process cannot be stepped from outside, so the steps are made in the Clock that the child's
-// elector is given; every other clock, and all that runs, is real.
-
-scenario(
-  "#1: the leader's wall clock (its injected reading) steps +1 h, -1 h: same leader, held again at once",
-  async (candidates) => {
-    const leader = await candidates.startLeader("a");
-    const standby = await candidates.startStandby("b");
-    for (const ms of [hourMs, -hourMs]) {
-      leader.command({ do: "stepWall", ms });
-      const suspected = await leader.until("suspected", { after: ms > 0 ? 0 : 1 });
-      expect(suspected.heldAtOnce).toBe(ms < 0); // a step back explains nothing that could have been missed
-      expect(suspected.notHeldForMs).toBeLessThan(500); // one round trip, on a machine that runs all scenarios at once
-      await pause(1_200);
-    }
-    expect([leader.count("suspect"), leader.count("stopped"), standby.count("started")]).toEqual([1, 0, 0]);
-    expect(Math.max(...renewalGapsMs(leader))).toBeLessThan(timing.renewDeadlineMs);
-  },
-);
-
-for (const ms of [hourMs, -hourMs]) {
-  const step = ms > 0 ? "+1 h" : "-1 h";
-  scenario(
-    `#2: a standby's wall clock (its injected reading) steps ${step}: the takeover comes on time`,
-    async (candidates) => {
-      const leader = await candidates.startLeader("a");
-      const standby = await candidates.startStandby("b");
-      standby.command({ do: "stepWall", ms });
-      await leader.until("renewed", { after: leader.count("renewed") });
-      leader.signal("SIGKILL");
-      await firstStart([standby]);
-      const waitedMs = await expectWaited(candidates, standby, leader);
-      // The herd window grows with the round trip, up to a second: on a machine that runs all scenarios at once it may.
-      expect(waitedMs).toBeLessThan(timing.leaseDurationMs + 1_500);
-      await standby.until("step", { where: ({ outcome }) => outcome === "accepted" });
-    },
-  );
-}

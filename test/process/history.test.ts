@@ -1,7 +1,7 @@
 // Goal: the checker of histories finds what must never happen. Method: one history by hand for each invariant that it
 // checks, as small as it can be, and one in which all is well; none of them comes from src/election or dist/.
 import { describe, expect, test } from "vitest";
-import { callbackProblems, chainProblems, overlaps, termProblems } from "./support/history.ts";
+import { callbackProblems, chainProblems, overlaps, releaseProblems, termProblems } from "./support/history.ts";
 import type { LeaseVersion, Step } from "./support/history.ts";
 
 function step(actor: string, term: number, [beginNs, endNs]: readonly [bigint, bigint]): Step {
@@ -48,6 +48,20 @@ describe("S5, S12: terms", () => {
 
   test("that two candidates share are found", () => {
     expect(termProblems([step("a", 1, [0n, 1n]), step("b", 1, [2n, 3n])])).toHaveLength(1);
+  });
+});
+
+describe("S7: releases", () => {
+  const release = { actor: "a", term: 1, atNs: 20n };
+
+  test("during a step of the term, and before one, are found", () => {
+    expect(releaseProblems([step("a", 1, [10n, 21n])], [release])).toHaveLength(1);
+    expect(releaseProblems([step("a", 1, [30n, 40n])], [release])).toHaveLength(1);
+  });
+
+  test("after the last step, and before the steps of others and of a later term, are fine", () => {
+    const steps = [step("a", 1, [10n, 20n]), step("b", 2, [30n, 40n]), step("a", 3, [50n, 60n])];
+    expect(releaseProblems(steps, [release])).toEqual([]);
   });
 });
 

@@ -47,6 +47,12 @@ export class Candidate {
     return this.reports.filter((report): report is Report & ReportOf<D> => report.did === did);
   }
 
+  /** The releases that it sent. */
+  get releases(): { readonly term: number; readonly atNs: bigint }[] {
+    const sent = this.all("sending").filter(({ op }) => op === "release");
+    return sent.map(({ record, atNs }) => ({ term: record.leaderTransitions, atNs: BigInt(atNs) }));
+  }
+
   /** How many of that kind it told so far: for `until`. */
   count(did: Did): number {
     return this.all(did).length;

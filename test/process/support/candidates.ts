@@ -5,7 +5,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { Candidate } from "./candidate-process.ts";
-import { callbackProblems, chainProblems, overlaps, termProblems, type LeaseVersion } from "./history.ts";
+import {
+  callbackProblems,
+  chainProblems,
+  overlaps,
+  releaseProblems,
+  termProblems,
+  type LeaseVersion,
+} from "./history.ts";
 import { Journal } from "./journal.ts";
 import type { CandidateSettings } from "./protocol.ts";
 
@@ -18,6 +25,9 @@ export const timing = { leaseDurationMs: 3_000, renewDeadlineMs: 2_000, retryPer
 
 const compileCache = await mkdtemp(join(tmpdir(), "tenure-compiled-"));
 process.once("exit", () => rmSync(compileCache, { recursive: true, force: true }));
+
+/** What differs from the usual candidate. */
+export type StartSettings = Partial<CandidateSettings> & { readonly env?: Readonly<Record<string, string>> };
 
 /** The processes that contend for one lease, and the journal that their work is guarded by. */
 export class Candidates implements AsyncDisposable {
@@ -35,8 +45,8 @@ export class Candidates implements AsyncDisposable {
     return new Candidates(await mkdtemp(join(tmpdir(), "tenure-election-")), fenced);
   }
 
-  /** Starts a process that campaigns at once. */
-  start(label: string, settings: Partial<CandidateSettings> = {}): Candidate {
+  /** Starts a process that campaigns at once, with `env` beside what this one has. */
+  start(label: string, { env, ...settings }: StartSettings = {}): Candidate {
     const full: CandidateSettings = {
       ...{ directory: this.directory, dist, label, timing, pollMs: 1_000, stepEveryMs: 100, drainMs: 0, face: "run" },
       ...settings,
@@ -45,7 +55,7 @@ export class Candidates implements AsyncDisposable {
       execPath: process.execPath,
       execArgv: [],
       stdio: ["ignore", "ignore", "pipe", "ipc"],
-      env: { ...process.env, NODE_COMPILE_CACHE: compileCache },
+      env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...env },
     });
     const candidate = new Candidate(label, child, this.journal);
     this.#all.push(candidate);
@@ -53,14 +63,14 @@ export class Candidates implements AsyncDisposable {
   }
 
   /** Starts a process, and waits until it works. */
-  async startLeader(label: string, settings: Partial<CandidateSettings> = {}): Promise<Candidate> {
+  async startLeader(label: string, settings: StartSettings = {}): Promise<Candidate> {
     const candidate = this.start(label, settings);
     await candidate.until("started");
     return candidate;
   }
 
   /** Starts a process, and waits until its watch is live and it knows the leader. */
-  async startStandby(label: string, settings: Partial<CandidateSettings> = {}): Promise<Candidate> {
+  async startStandby(label: string, settings: StartSettings = {}): Promise<Candidate> {
     const candidate = this.start(label, settings);
     await Promise.all([candidate.until("watchLive"), candidate.until("newLeader")]);
     return candidate;
@@ -82,14 +92,18 @@ export class Candidates implements AsyncDisposable {
     );
   }
 
-  /** What all that happened breaks: S1, S4, S5, S10, S12. Empty if nothing. */
+  /** What all that happened breaks: S1, S4, S5, S7, S10, S12. Empty if nothing. */
   async problems(): Promise<string[]> {
     const steps = this.journal.accepted;
     if (steps.length === 0) return ["nobody ever worked, so that nothing could go wrong"];
     const callbacks = this.#all.flatMap(({ label, reports }) =>
       callbackProblems(reports).map((problem) => `${label}: ${problem}`),
     );
-    return [...overlaps(steps), ...termProblems(steps), ...chainProblems(await this.lease()), ...callbacks];
+    const releases = this.#all.flatMap(({ actor, releases: sent }) => sent.map((release) => ({ actor, ...release })));
+    return [
+      ...[...overlaps(steps), ...termProblems(steps), ...releaseProblems(steps, releases)],
+      ...[...chainProblems(await this.lease()), ...callbacks],
+    ];
   }
 
   /** Kills what is left, waits for its end, and removes the files. */

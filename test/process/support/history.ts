@@ -50,6 +50,22 @@ export function termProblems(steps: readonly Step[]): string[] {
   return problems;
 }
 
+/** The moment in which a candidate sent the release of its term. */
+export interface Release {
+  readonly actor: string;
+  readonly term: number;
+  readonly atNs: bigint;
+}
+
+/** S7: when a release is sent, no step of its term runs, and none starts any more. */
+export function releaseProblems(steps: readonly Step[], releases: readonly Release[]): string[] {
+  return releases.flatMap(({ actor, term, atNs }) =>
+    steps
+      .filter((step) => step.actor === actor && step.term === term && step.endNs > atNs)
+      .map((step) => `released during or before a step: ${describe(step)}`),
+  );
+}
+
 /** S4, S5: the versions form one chain, no pair of a holder occurs twice, and a new holder has a larger term. */
 export function chainProblems(versions: readonly LeaseVersion[]): string[] {
   const problems: string[] = [];
