@@ -205,6 +205,28 @@ scenario("an aborted signal ends the iteration after a release, and leaves no li
   expect(getEventListeners(signal, "abort")).toEqual([]);
 });
 
+scenario("each face that ends without its signal leaves no listener on it", async (scene) => {
+  const { signal } = new AbortController();
+  const me = await subject(scene, { callbacks: { onStartedLeading: untilAborted } });
+  const settle = async (end: Promise<unknown>): Promise<void> => {
+    const ended = watched(end);
+    await scene.clock.advanceUntil(() => ended.settled, 15_100);
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+  };
+  const running = me.elector.run({ signal });
+  await scene.clock.advance();
+  expect(getEventListeners(signal, "abort").length).toBe(1);
+  void me.elector.stop();
+  await settle(running);
+  const terms = me.elector.terms({ signal });
+  await watchedNow(terms.next(), scene);
+  expect(getEventListeners(signal, "abort").length).toBe(1);
+  await settle(terms.return?.() ?? Promise.reject(new Error("no return")));
+  const term = await watchedNow(me.elector.acquire({ signal }), scene);
+  expect(getEventListeners(signal, "abort").length).toBe(1);
+  await settle(Promise.resolve(term?.[Symbol.asyncDispose]()));
+});
+
 scenario("recampaign: false ends the iteration after one term", async (scene) => {
   const me = await subject(scene, { recampaign: false });
   let passes = 0;

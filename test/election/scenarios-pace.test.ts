@@ -385,32 +385,28 @@ scenario("L5: a lock that answers reads with nonsense is unreadable, not free", 
   }
 });
 
+const ended = { done: true, value: undefined } as const;
+const oneHint = [{ done: false, value: {} }, ended] as const;
+
+/** A watch with these turns, then with silence. */
+function watchOf(...turns: (() => Promise<IteratorResult<object, undefined>>)[]): () => AsyncIterable<object> {
+  return () => {
+    const left = [...turns];
+    const next = (): Promise<IteratorResult<object, undefined>> => left.shift()?.() ?? new Promise(() => {});
+    return { [Symbol.asyncIterator]: () => ({ next }) };
+  };
+}
+
+const throwing = (): never => {
+  throw unavailable;
+};
+
 for (const [what, watch] of [
-  [
-    "throws at once",
-    () => {
-      throw unavailable;
-    },
-  ],
-  ["ends at once", async function* () {}],
-  [
-    "fails at once",
-    async function* () {
-      throw unavailable;
-    },
-  ],
-  [
-    "tells one hint and ends",
-    async function* () {
-      yield {};
-    },
-  ],
-  [
-    "tells nothing, ever",
-    async function* () {
-      await new Promise(() => {});
-    },
-  ],
+  ["throws at once", throwing],
+  ["ends at once", watchOf(async () => ended)],
+  ["fails at once", watchOf(() => Promise.reject(unavailable))],
+  ["tells one hint and ends", watchOf(...oneHint.map((turn) => async () => turn))],
+  ["tells nothing, ever", watchOf()],
 ] as const) {
   scenario(`L5: a watch that ${what} costs no term, and few reads`, async ({ clock, stage }) => {
     const [me, bing] = [await stage.candidate({ settings: defaults }), await stage.candidate({ settings: defaults })];
