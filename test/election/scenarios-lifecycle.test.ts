@@ -1,5 +1,6 @@
-// Goal: a term has one start and at most one stop, in the promised order, and stop, failure and return of the work end as said.
-// Method: real electors over a lock in memory; their story of callbacks, signals and writes is compared line by line.
+// Goal: a term has one start and at most one stop, in the promised order, and stop, failure and return of the work end
+// as said. Method: real electors over a lock in memory; their story of callbacks, signals and writes is compared line
+// by line.
 import { expect } from "vitest";
 import { LeaderElector } from "../../src/election/leader-elector.ts";
 import type { Leadership, StopReason } from "../../src/election/leadership.ts";

@@ -1,5 +1,6 @@
-// Goal: an elector asks as seldom as it promises, spreads its looks within their bounds, and raises terms above every floor.
-// Method: real electors over a lock in memory; the times of all their calls are compared with the bounds of the pacing.
+// Goal: an elector asks as seldom as it promises, spreads its looks within their bounds, and raises terms above every
+// floor. Method: real electors over a lock in memory; the times of all their calls are compared with the bounds of the
+// pacing.
 import { expect, it } from "vitest";
 import { LeaderElector } from "../../src/election/leader-elector.ts";
 import { StorageUnavailableError, UnknownOutcomeError } from "../../src/errors.ts";
