@@ -483,3 +483,114 @@ scenario("re-elected 1 000 times in one process, it leaks no timer, listener or 
   const calls = callsSince(me, 0);
   expect(calls.length).toBeLessThanOrEqual(4 * 1_001);
 });
+
+scenario("resign without a term resolves at once; a second one waits for the same end", async (scene) => {
+  const { clock } = scene;
+  await scene.stage.put(scene.stage.record());
+  const follower = await scene.run();
+  await follower.elector.resign();
+  expect(follower.story).toEqual(["newLeader bing"]);
+  await scene.stage.put(undefined);
+  await clock.advanceUntil(() => follower.elector.isLeader(), 40_000);
+  let resolved = 0;
+  follower.lock.delay({ answerMs: 700 }, { on: "update", times: 1 });
+  for (const to of [undefined, "late"]) {
+    void follower.elector.resign(to === undefined ? {} : { to }).then(() => (resolved += 1));
+  }
+  await clock.advance(699);
+  expect(resolved).toBe(0);
+  await clock.advance(1);
+  expect(resolved).toBe(2);
+  const releases = follower.lock.log.filter(({ record }) => record?.holderIdentity === "");
+  expect(releases.length).toBe(1);
+});
+
+scenario("stop during a back-off, or while a resigned candidate holds back, settles at once", async (scene) => {
+  for (const end of ["resigned", "workFailed"] as const) {
+    const work = end === "resigned" ? untilAborted : () => Promise.reject(failure);
+    const me = await scene.run({ work });
+    if (end === "resigned") void me.elector.resign();
+    await scene.clock.advance(100);
+    expect(startsAndStops(me).at(-1)).toBe(`stop ${end}`);
+    me.lock.forget();
+    expect(await stop(scene, me)).toBe(0);
+    expect(me.lock.calls).toEqual([]);
+    await scene.stage.put(undefined);
+  }
+});
+
+scenario("an elector that has stopped runs again, in a larger term", async ({ clock, stage }) => {
+  const lock = await stage.lock();
+  const story: string[] = [];
+  const elector = new LeaderElector({
+    ...{ ...defaults, lock, clock },
+    callbacks: {
+      onStartedLeading: (leadership) => (story.push(`start ${leadership.term}`), untilAborted(leadership)),
+      onStoppedLeading: (reason) => void story.push(`stop ${reason}`),
+    },
+  });
+  for (let turn = 1; turn <= 3; turn += 1) {
+    let settled = false;
+    void elector.run().then(() => (settled = true));
+    await clock.advance(6_000);
+    expect(elector.state).toBe("leading");
+    void elector.stop();
+    await clock.advance();
+    expect(settled).toBe(true);
+    expect(elector.state).toBe("stopped");
+    expect(elector.isLeader()).toBe(false);
+  }
+  expect(story).toEqual(["start 1", "stop stopped", "start 2", "stop stopped", "start 3", "stop stopped"]);
+});
+
+scenario(
+  "a term that the lock's server chose is the one that counts, also if its answer was lost",
+  async ({ clock, place }) => {
+    for (const lost of [false, true]) {
+      place.erase();
+      const terms: number[] = [];
+      const chooseTerm = ({ leaderTransitions }: { leaderTransitions: number }): number =>
+        Math.max(40, leaderTransitions);
+      const lock = place.forCandidate(`server-${lost}`, { chooseTerm });
+      if (lost) lock.loseAnswer();
+      const callbacks = { onStartedLeading: ({ term }: Leadership): void => void terms.push(term) };
+      const elector = new LeaderElector({ ...defaults, lock, clock, callbacks });
+      let settled = false;
+      void elector.run().then(() => (settled = true));
+      await clock.advance(60_000);
+      expect(terms).toEqual([40]);
+      expect(elector.isLeader()).toBe(true);
+      expect(lock.record?.leaderTransitions).toBe(40);
+      void elector.resign();
+      await clock.advance(10_000);
+      expect(terms).toEqual([40, 41]);
+      void elector.stop();
+      await clock.advanceUntil(() => settled, 15_100);
+      expect(lock.record).toMatchObject({ holderIdentity: "", leaderTransitions: 41 });
+    }
+  },
+);
+
+scenario(
+  "elected tells how long the lease was to be had: after an expiry, a release and an absence",
+  async (scene) => {
+    const took: (number | undefined)[] = [];
+    // The hint of an acquisition, 10 ms after its send, confirms it before its answer does.
+    const slow = (candidate: Candidate): void => {
+      candidate.elector.on("elected", ({ takeoverMs }) => took.push(takeoverMs));
+      candidate.lock.delay({ requestMs: 10, answerMs: 10 }, { on: "write" });
+    };
+    const me = await scene.run({ watched: "through" }, slow);
+    await scene.clock.advance(20);
+    expect(took, "created").toEqual([10]);
+    const bing = await scene.run({ watched: "through" }, slow);
+    await stop(scene, me);
+    await scene.clock.advance(100);
+    expect(took, "released").toEqual([10, 10]);
+    bing.lock.hang();
+    await scene.run({ watched: "through" }, slow);
+    await scene.clock.advance(16_000);
+    expect(took, "expired").toEqual([10, 10, 10]);
+  },
+  "records",
+);
