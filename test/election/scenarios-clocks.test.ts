@@ -69,6 +69,59 @@ scenario(
 );
 
 scenario(
+  "#1: a step while an acquisition is under way starts the work only once a renewal is confirmed",
+  async ({ clock, run }) => {
+    const me = await run({}, ({ lock }) => lock.delay({ answerMs: 1_000 }, { on: "write" }));
+    await clock.advance(500);
+    clock.stepWall(hourMs);
+    await clock.advance(500);
+    expect(me.lock.calls).toEqual(["get", "create", "update"]);
+    expect(me.terms).toEqual([]);
+    expect(me.elector.isLeader()).toBe(false);
+    await clock.advance(1_000);
+    expect(me.elector.isLeader()).toBe(true);
+    expect(me.term.remainingMs()).toBe(9_000);
+    expect(startsAndStops(me)).toEqual(["start 1"]);
+  },
+);
+
+scenario(
+  "#6: a suspend while an acquisition is under way makes it stillborn, and it is released",
+  async ({ clock, run, stage }) => {
+    const me = await run({}, ({ lock }) => lock.delay({ answerMs: 1_000 }, { on: "create" }));
+    await clock.advance(500);
+    clock.suspend(60_000);
+    await clock.advance(500);
+    expect(me.terms).toEqual([]);
+    expect(await stage.holder()).toBe("");
+    await clock.advance(5_000);
+    expect(startsAndStops(me)).toEqual(["start 2"]);
+  },
+);
+
+scenario(
+  "#2: a wall clock that steps on a standby neither hastens nor delays its takeover",
+  async ({ clock, run }) => {
+    for (const stepMs of [hourMs, -hourMs]) {
+      const own = new DriftingClock(clock);
+      const me = await run();
+      await clock.advanceUntil(() => me.elector.isLeader(), 30_000);
+      const bing = await run({ settings: { clock: own } });
+      await clock.advance(1_000);
+      const lastMs = me.lock.log.filter(({ record }) => record).at(-1)?.atMs ?? NaN;
+      const seenMs = Math.max(lastMs, clock.monotonicMs() - 1_000);
+      me.lock.hang();
+      own.stepWall(stepMs);
+      await clock.advanceUntil(() => bing.elector.isLeader(), 20_000);
+      expect(clock.monotonicMs()).toBe(seenMs + 15_000);
+      await bing.finish(clock);
+      await me.finish(clock);
+    }
+  },
+  "records",
+);
+
+scenario(
   "#5: clocks that are years apart elect as well as equal ones",
   async ({ clock, run, pass }) => {
     const clocks = [-9 * yearMs, 0, 40 * yearMs].map((offsetMs) => new DriftingClock(clock, { offsetMs }));

@@ -10,6 +10,7 @@ import { untilAborted, type Candidate } from "../../src/testing/elector-stage.ts
 import { callsSince, defaults, scenario, since, startsAndStops, type Scene } from "./scene.ts";
 
 const unavailable = new StorageUnavailableError("injected", { applied: "no" });
+const busy = new StorageUnavailableError("injected", { applied: "no", retryAfterMs: 60_000 });
 const failure = new Error("injected");
 
 /** Stops, and resolves with how long it took to settle; L4: the drain, the release and 100 ms at most. */
@@ -155,6 +156,7 @@ scenario("stop settles within the drain and the release, whatever the storage do
     [(me: Candidate) => me.lock.hang(), untilAborted],
     [(me: Candidate) => me.lock.fail(unavailable), untilAborted],
     [(me: Candidate) => me.lock.fail(new UnknownOutcomeError("injected")), untilAborted],
+    [(me: Candidate) => me.lock.fail(busy), untilAborted],
     [(me: Candidate) => me.lock.delay({ requestMs: 3_000, answerMs: 3_000 }), untilAborted],
     [(me: Candidate) => me.lock.hang(), () => new Promise<void>(() => {})],
     [() => {}, () => new Promise<void>(() => {})],
@@ -594,3 +596,24 @@ scenario(
   },
   "records",
 );
+
+scenario("#48: stop awaited inside the work, against the advice, settles when the drain is over", async (scene) => {
+  const { clock } = scene;
+  for (const place of ["work", "stopped"] as const) {
+    const settings = { drainTimeoutMs: 3_000 };
+    const stopping = async (): Promise<void> => {
+      await sleep(clock, 100);
+      await me.elector.stop();
+    };
+    const me: Candidate = await scene.run({
+      settings,
+      ...(place === "work" ? { work: stopping } : { stopped: stopping }),
+    });
+    expect(me.elector.isLeader()).toBe(true);
+    if (place === "stopped") void me.elector.resign();
+    await clock.advanceUntil(() => me.settled, 100 + 3_000 + 5_000 + 100);
+    expect(startsAndStops(me)).toEqual(["start 1", place === "work" ? "stop stopped" : "stop resigned"]);
+    expect(await scene.stage.holder(), "the work was still running").toBe(me.lock.identity);
+    await scene.stage.put(undefined);
+  }
+});
