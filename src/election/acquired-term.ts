@@ -10,8 +10,10 @@ export class AcquiredTerm implements CampaignWork {
   readonly #held = new Deferred<Leadership>();
   readonly #ended = new Deferred<WorkEnd>();
   #settled: Promise<void> = Promise.resolve();
+  #begun = false;
 
   start(leadership: Leadership): Promise<WorkEnd> {
+    this.#begun = true;
     this.#held.resolve(leadership);
     return this.#ended.promise;
   }
@@ -20,7 +22,9 @@ export class AcquiredTerm implements CampaignWork {
 
   newLeader(): void {}
 
+  /** While it waits: a term that is held is not given up for one refused renewal. */
   hopeless(error: unknown): boolean {
+    if (this.#begun) return false;
     const isHopeless = hopelessCodes.has(errorCode(error) ?? "");
     if (isHopeless) this.#held.reject(error);
     return isHopeless;

@@ -35,7 +35,7 @@ const promised: Readonly<Record<string, readonly (string | RegExp)[]>> = {
   "guarded-state.ts": [
     "ada wrote in term 1",
     "bob wrote in term 3",
-    /^guard: {3}term 1 is over/,
+    /^guard: {3}term 1 has ended/,
     "journal: term 1 comes after term 3",
     "the journal holds 2 entries, its fence is 3",
   ],
