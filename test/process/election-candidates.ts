@@ -17,7 +17,7 @@ for (const identity of [undefined, "fixed"]) {
     expect([second.count("started"), first.count("stopped")]).toEqual([0, 0]);
     first.signal("SIGKILL");
     const { term } = await firstStart([second]);
-    expect(term).toBe(2);
+    expect(term).toBeGreaterThan(1);
     await expectWaited(candidates, second, first);
     await second.until("step", { where: ({ outcome }) => outcome === "accepted" });
   });

