@@ -1,5 +1,5 @@
-// Goal: `acquire` gives exactly one term, or says why there is none, and disposing of it waits for the release. Method: a
-// campaign in the hand of the test, which starts the term, fails or settles.
+// Goal: `acquire` gives exactly one term, or says why there is none, and disposing of it waits for the release. Method:
+// a campaign in the hand of the test, which starts the term, fails or settles.
 import { describe, expect, it } from "vitest";
 import { AcquiredTerm } from "../../src/election/acquired-term.ts";
 import type { Campaign } from "../../src/election/campaign.ts";

@@ -4,7 +4,9 @@ import { initialState, type ElectionState } from "../../src/election/election-st
 import { resolveSettings, type LeaderElectorOptions } from "../../src/election/settings.ts";
 import { FakeLock, ManualClock } from "../../src/testing/index.ts";
 
-/** What the pieces of a campaign share, in the hand of the test: nothing is decided, everything told is written down. */
+/**
+ * What the pieces of a campaign share, in the hand of the test: nothing is decided, everything told is written down.
+ */
 export interface CampaignParts {
   readonly clock: ManualClock;
   readonly lock: FakeLock;

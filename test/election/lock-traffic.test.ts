@@ -1,5 +1,6 @@
 // Goal: what is sent names the right version and says the right things, validity counts from before the send, and each
-// answer is folded as what it proves. Method: the traffic alone over a fake lock with faults; no decision is taken here.
+// answer is folded as what it proves. Method: the traffic alone over a fake lock with faults; no decision is taken
+// here.
 import { describe, expect, it } from "vitest";
 import { ElectionClocks } from "../../src/election/election-clocks.ts";
 import { beginTerm } from "../../src/election/election-state.ts";
@@ -377,7 +378,8 @@ describe("the answer of a write", () => {
     parts.traffic.abandonAll();
     await parts.clock.advance(60_000);
     expect(parts.events).toEqual([]);
-    expect(parts.clock.timerCount).toBeLessThanOrEqual(2); // the two delays of the fake lock, if they do not heed the abort
+    // the two delays of the fake lock, if they do not heed the abort
+    expect(parts.clock.timerCount).toBeLessThanOrEqual(2);
   });
 });
 

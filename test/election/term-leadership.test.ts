@@ -1,5 +1,6 @@
-// Goal: a term answers for this very instant, ends once and for all before it says so, and guards steps at both ends. Method:
-// one term on a manual clock, with hooks that write down what they are told; time passes only where a line says so.
+// Goal: a term answers for this very instant, ends once and for all before it says so, and guards steps at both ends.
+// Method: one term on a manual clock, with hooks that write down what they are told; time passes only where a line says
+// so.
 import { describe, expect, it } from "vitest";
 import { ElectionClocks } from "../../src/election/election-clocks.ts";
 import { TermLeadership } from "../../src/election/term-leadership.ts";

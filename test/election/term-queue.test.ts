@@ -1,5 +1,5 @@
-// Goal: an iterator over terms begins one campaign, gives each term once, and ends in every phase by return, throw, loss or
-// stop. Method: a campaign in the hand of the test, which tells terms and settles when it is told to.
+// Goal: an iterator over terms begins one campaign, gives each term once, and ends in every phase by return, throw,
+// loss or stop. Method: a campaign in the hand of the test, which tells terms and settles when it is told to.
 import { describe, expect, it } from "vitest";
 import type { Campaign } from "../../src/election/campaign.ts";
 import { TermQueue } from "../../src/election/term-queue.ts";
@@ -11,7 +11,8 @@ import { fakeLeadership } from "../../src/testing/index.ts";
 function iterating() {
   const settled = new Deferred<void>();
   const told: string[] = [];
-  const campaign = { settled: settled.promise, stop: () => told.push("stop") } as unknown as Campaign; // cast: all that is used
+  // cast: all that is used
+  const campaign = { settled: settled.promise, stop: () => told.push("stop") } as unknown as Campaign;
   let work: CampaignWork | undefined;
   const terms = new TermQueue((given) => {
     told.push("begin");
