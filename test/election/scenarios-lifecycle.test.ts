@@ -617,3 +617,17 @@ scenario("#48: stop awaited inside the work, against the advice, settles when th
     await scene.stage.put(undefined);
   }
 });
+
+scenario("a loss during the drain of a stop does not prolong it", async ({ clock, run, stage }) => {
+  for (const loss of ["taken", "expired"] as const) {
+    const me = await run({ work: () => new Promise(() => {}) });
+    expect(me.elector.isLeader()).toBe(true);
+    if (loss === "expired") me.lock.hang();
+    void me.elector.stop();
+    await clock.advance(1_000);
+    if (loss === "taken") await stage.put(stage.record({ leaderTransitions: 2 }));
+    await clock.advanceUntil(() => me.settled, 14_100);
+    expect(startsAndStops(me)).toEqual(["start 1", "stop stopped"]);
+    await stage.put(undefined);
+  }
+});
