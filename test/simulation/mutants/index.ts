@@ -1,0 +1,8 @@
+import { flawsOfDecisions } from "./flaws-of-decisions.ts";
+import { flawsOfFolding } from "./flaws-of-folding.ts";
+import { knownFlaws } from "./known-flaws.ts";
+import type { Mutant } from "./mutant.ts";
+import { ownDefects } from "./own-defects.ts";
+
+/** Every flaw that `npm run mutants` puts back. */
+export const mutants: readonly Mutant[] = [...knownFlaws, ...flawsOfDecisions, ...flawsOfFolding, ...ownDefects];

@@ -1,0 +1,202 @@
+import { electionTests, inElection, type Mutant } from "./mutant.ts";
+
+/** Defects that this code has had, and that were repaired: each is to be seen again. */
+export const ownDefects: readonly Mutant[] = [
+  {
+    id: "D1",
+    flaw: "A suspicion that was settled is found again by the next look: #1 must see renewals without end.",
+    edits: [
+      inElection(
+        "campaign",
+        `this.#news.tell(this.#clocks.readings());
+    const action = decide(this.#state, this.#look(), this.#settings);`,
+        `const now = this.#look();
+    this.#news.tell(now);
+    const action = decide(this.#state, now, this.#settings);`,
+      ),
+    ],
+    scenario: { tests: electionTests("scenarios-clocks", "#1: a wall clock that steps an hour ahead") },
+  },
+  {
+    id: "D2",
+    flaw: "A restored record of one's own is accepted once only: the fold must see it ignored.",
+    edits: [inElection("observation", 'if (seen.kind === "record" && seen.pair === pair) return false;', "")],
+    scenario: {
+      tests: [...electionTests("mutant-gaps", "a restored record of one's own is looked at like any other")],
+    },
+  },
+  {
+    id: "D2b",
+    flaw: "Who ignores a stale record looks again at once: the fold must miss the pause.",
+    edits: [
+      inElection(
+        "observation",
+        "this.#state.readPauseUntilMs = receipt.now.observerMs + pauseMs;",
+        "this.#state.readPauseUntilMs += 0 * pauseMs;",
+      ),
+    ],
+    scenario: { tests: electionTests("observation", "is ignored, and not looked for again at once") },
+  },
+  {
+    id: "D3",
+    flaw: "An answer revives a term that a check has closed: it must be seen to be renewed without a leader.",
+    edits: [
+      inElection(
+        "campaign",
+        "if (term !== undefined && !term.closed && this.#keeper.run?.leadership.closed === true)",
+        "if (term !== undefined && term.closed && this.#keeper.run === undefined)",
+      ),
+    ],
+    scenario: { tests: electionTests("mutant-gaps", "a term that a check has closed is not revived") },
+  },
+  {
+    id: "D3b",
+    flaw: "An acquisition that a late renewal has dropped is awaited for ever: its candidate must stand still.",
+    edits: [
+      inElection(
+        "outcomes",
+        "if (state.acquiring !== undefined && !state.sent.holds(state.acquiring)) state.acquiring = undefined;",
+        "",
+      ),
+      inElection(
+        "outcomes",
+        `state.mustReadSinceSeq = undefined;
+`,
+        `state.mustReadSinceSeq = undefined;
+      if (state.acquiring !== undefined && !state.sent.holds(state.acquiring)) state.acquiring = undefined;
+`,
+      ),
+    ],
+    scenario: { tests: electionTests("mutant-gaps", "an acquisition that a late renewal has dropped is not awaited") },
+  },
+  {
+    id: "D4",
+    flaw: "A release without a known end is tried again at once, and again: the fold must miss the pause (E3).",
+    edits: [
+      inElection(
+        "observation",
+        "const atOnce = release.tries % 2 === 1 && release.lost;",
+        "const atOnce = release.tries > 0;",
+      ),
+    ],
+    scenario: {
+      tests: electionTests("observation", "mine after an unknown end, or every second lost race, means a pause first"),
+    },
+  },
+  {
+    id: "D4b",
+    flaw: "A release that was refused is tried again at once: K7 must count its writes (L5).",
+    edits: [
+      inElection(
+        "release-traffic",
+        "release.notBeforeMs = now.observerMs + pauseMs;",
+        "release.notBeforeMs = now.observerMs + Math.min(pauseMs, 1);",
+      ),
+    ],
+    scenario: { tests: [...electionTests("traces", "trace K7:")] },
+  },
+  {
+    id: "D5",
+    flaw: "After a first edit every renewal pauses: #59 must see edits that starve it.",
+    edits: [
+      inElection(
+        "observation",
+        "const atOnce = edited && !term.retriedAtOnce;",
+        "const atOnce = edited && term.failures === 0;",
+      ),
+    ],
+    scenario: {
+      tests: electionTests("observation", "finds it mine, edited: again at once, but only every second time"),
+    },
+  },
+  {
+    id: "D5b",
+    flaw: "A takeover that lost to an edit always pauses: the fold must see it starve.",
+    edits: [
+      inElection(
+        "observation",
+        "if (edited && state.editedAcquisitions < 3) {",
+        "if (edited && state.editedAcquisitions < 0) {",
+      ),
+    ],
+    scenario: {
+      tests: electionTests("observation", "finds a mere edit: nobody competes, so again at once, three times in a row"),
+    },
+  },
+  {
+    id: "D6",
+    flaw: "A step that waits while clocks are suspect is not woken by the end of its term: it must be seen to hang.",
+    edits: [inElection("term-leadership", "this.#steps.abort(lost);\n    this.settle();", "this.#steps.abort(lost);")],
+    scenario: {
+      tests: electionTests("mutant-gaps", "a step that waits while the clocks are suspect ends with its term"),
+    },
+  },
+  {
+    id: "D7",
+    flaw: "A watch keeps something of every hint: its listeners must be counted.",
+    edits: [inElection("record-watch", 'signal.removeEventListener("abort", onAbort);', "")],
+    scenario: { tests: electionTests("record-watch", "keeps no listener for each hint") },
+  },
+  {
+    id: "D8",
+    flaw: "First receipts of one's own writes are collected without bound: they must be counted.",
+    edits: [
+      inElection(
+        "outcomes",
+        "rememberReceipt(state, write.pair, { atMs: now.observerMs, share: 0 });",
+        "state.firstReceipts.set(write.pair, { atMs: now.observerMs, share: 0 });",
+      ),
+    ],
+    scenario: { tests: electionTests("sightings", "are not collected without bound for one's own writes") },
+  },
+  {
+    id: "D9",
+    flaw: "A stopped acquire rejects with something else than an AbortError.",
+    edits: [inElection("acquired-term", '"AbortError"', '"InvalidStateError"')],
+    scenario: { tests: electionTests("scenarios-faces", "a stop while acquire waits rejects with an AbortError") },
+  },
+  {
+    id: "D10",
+    flaw: "One wrong number hides the bounds between the others.",
+    edits: [
+      inElection(
+        "durations",
+        "return [...problems, ...relationProblems(durations, minWriteIntervalMs)];",
+        "return problems.length > 0 ? problems : relationProblems(durations, minWriteIntervalMs);",
+      ),
+    ],
+    scenario: {
+      tests: electionTests("settings", "include a bound between two numbers, although a third number is no number"),
+    },
+  },
+  {
+    id: "D11",
+    flaw: "Foreign text is the format of a log line: #58 must see what follows swallowed.",
+    edits: [inElection("campaign-news", 'parts.logger.warn("alarm", {', "parts.logger.warn(effect.message, {")],
+    scenario: { tests: electionTests("scenarios-records", "#58: an identity cannot make a console swallow") },
+  },
+  {
+    id: "D12",
+    flaw: "Characters that turn the direction of text reach the log.",
+    edits: [{ file: "src/system/logger.ts", find: "\\p{Cc}\\p{Cf}", replace: "\\p{Cc}" }],
+    scenario: { tests: [...electionTests("mutant-gaps", "characters that turn the direction of text")] },
+  },
+  {
+    id: "D13",
+    flaw: "A pause that is no number is waited for: the retry must be seen to hang.",
+    edits: [
+      {
+        file: "src/system/retry.ts",
+        find: 'typeof asked === "number" && asked > 0 ? asked : 0',
+        replace: 'typeof asked === "number" ? asked : 0',
+      },
+    ],
+    scenario: { tests: [{ file: "test/system/retry.test.ts", named: "takes no advice that is no number" }] },
+  },
+  {
+    id: "D14",
+    flaw: "An elector stays unhealthy after it has healed a record whose term went back.",
+    edits: [inElection("outcomes", "state.termWentBack = false;", "state.termWentBack &&= true;")],
+    scenario: { tests: electionTests("outcomes", "heals a record whose term went back") },
+  },
+];
