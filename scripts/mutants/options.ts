@@ -1,0 +1,42 @@
+/** What `npm run mutants` was asked for. */
+export interface Options {
+  /** The ids to try; all of them where it is empty. */
+  readonly only: readonly string[];
+  /** How many mutants run side by side. */
+  readonly jobs: number;
+  readonly help: boolean;
+}
+
+export const usage = `npm run mutants -- [options]
+
+  Puts each known flaw back into a copy of the code, and runs the tests that must catch it.
+
+  --only K1,N3   these alone; "K" alone means all of K
+  --jobs 1       how many side by side, 1 to 8 (default 2)
+  --help
+`;
+
+/** @throws {Error} that says which option is wrong. */
+export function parseOptions(argv: readonly string[]): Options {
+  const options = { only: [] as string[], jobs: 2, help: false }; // cast: an empty list has no type of its own
+  const rest = [...argv];
+  for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
+    if (name === "--help") options.help = true;
+    else if (name === "--only") options.only.push(...valueOf(name, rest).split(","));
+    else if (name === "--jobs") options.jobs = jobsOf(valueOf(name, rest));
+    else throw new Error(`${name} is not an option`);
+  }
+  return options;
+}
+
+function valueOf(name: string, rest: string[]): string {
+  const value = rest.shift();
+  if (value === undefined || value === "") throw new Error(`${name} needs a value`);
+  return value;
+}
+
+function jobsOf(text: string): number {
+  const jobs = Number(text);
+  if (!Number.isInteger(jobs) || jobs < 1 || jobs > 8) throw new Error(`--jobs (${text}) must be 1 to 8`);
+  return jobs;
+}

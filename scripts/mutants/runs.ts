@@ -1,0 +1,103 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { NamedTests, Seeds } from "../../test/simulation/mutants/mutant.ts";
+
+/** One test as it ended. */
+export interface TestEnd {
+  /** Relative to the copy. */
+  readonly file: string;
+  readonly name: string;
+  readonly status: string;
+}
+
+/** What a run of tests has shown. */
+export interface TestRun {
+  readonly ends: readonly TestEnd[];
+  /** Why a file could not even be loaded, or that the run did not end. */
+  readonly trouble: string | undefined;
+}
+
+const longestRunMs = 60_000;
+
+/** Runs tests of the copy once: exactly the files that they are in, and there exactly these. */
+export async function runTests(folder: string, tests: readonly NamedTests[], runMs = longestRunMs): Promise<TestRun> {
+  const report = mkdtempSync(join(tmpdir(), "tenure-mutants-report-"));
+  try {
+    const files = [...new Set(tests.map(({ file }) => file))];
+    const names = [...new Set(tests.map(({ named }) => escaped(named)))].join("|");
+    const output = join(report, "report.json");
+    const options = ["--project", "unit", "--maxWorkers", "1", "--reporter", "json", "--outputFile", output];
+    const vitest = join(folder, "node_modules/vitest/vitest.mjs");
+    const end = await node([vitest, "run", ...files, "-t", names, ...options], folder, runMs);
+    return end === "late" ? { ends: [], trouble: `did not end in ${runMs / 1000} s` } : readReport(output, folder);
+  } finally {
+    rmSync(report, { recursive: true, force: true });
+  }
+}
+
+/** The first seed that breaks the promise, in words; `undefined` if none does. */
+export async function runSeeds(folder: string, seeds: Seeds, invariant = seeds.invariant): Promise<string | undefined> {
+  const script = join(folder, "test/simulation/mutants/run-seeds.ts");
+  const drift = seeds.drift === undefined ? [] : [String(seeds.drift)];
+  const end = await node([script, String(seeds.from), String(seeds.to), invariant, ...drift], folder, longestRunMs);
+  if (end === "late") return `seeds ${seeds.from} to ${seeds.to} did not end in ${longestRunMs / 1000} s`;
+  if (end.code !== 0) throw new Error(`the simulation itself failed: ${end.output.slice(-500)}`);
+  // cast: written by run-seeds.ts
+  const { found } = JSON.parse(end.output) as { found?: { seed: number; invariant: string; text: string } };
+  return found === undefined ? undefined : `seed ${found.seed}, ${found.invariant}: ${found.text}`;
+}
+
+function readReport(path: string, folder: string): TestRun {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch {
+    return { ends: [], trouble: "the test run itself failed: it left no report" };
+  }
+  // cast: vitest's JSON report
+  const { testResults } = JSON.parse(text) as { testResults: readonly FileReport[] };
+  const broken = testResults.find(
+    ({ status, assertionResults }) => status === "failed" && assertionResults.length === 0,
+  );
+  const ends = testResults.flatMap(({ name, assertionResults }) => {
+    const file = name.slice(name.indexOf("/test/") + 1);
+    return assertionResults.map(({ fullName, status }) => ({ file, name: fullName, status }));
+  });
+  return { ends, trouble: broken && `${broken.name.replace(folder, "")} cannot be loaded: ${broken.message}` };
+}
+
+interface FileReport {
+  readonly name: string;
+  readonly status: string;
+  readonly message: string;
+  readonly assertionResults: readonly { readonly fullName: string; readonly status: string }[];
+}
+
+function escaped(text: string): string {
+  return text.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`);
+}
+
+interface Ended {
+  readonly code: number | null;
+  readonly output: string;
+}
+
+function node(args: readonly string[], cwd: string, runMs: number): Promise<Ended | "late"> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+    let output = "";
+    let late = false;
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => void (output += String(chunk)));
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill("SIGKILL");
+    }, runMs);
+    child.on("error", reject);
+    child.on("close", (code) => {
+      clearTimeout(timer);
+      resolve(late ? "late" : { code, output });
+    });
+  });
+}
