@@ -1,18 +1,14 @@
 import type { Mutant, NamedTests, Seeds } from "../../test/simulation/mutants/mutant.ts";
 import type { Copy } from "./copy.ts";
-import { runSeeds, runTests, type TestEnd } from "./runs.ts";
+import { runSeeds, runTests, type SeedRun, type TestEnd } from "./runs.ts";
 
 /** How the code as it is does in the runs that must catch the mutants. */
 export class Baseline {
   readonly #ends: readonly TestEnd[];
   readonly #trouble: string | undefined;
-  readonly #seeds: ReadonlyMap<string, string | undefined>;
+  readonly #seeds: ReadonlyMap<string, SeedRun>;
 
-  private constructor(
-    ends: readonly TestEnd[],
-    trouble: string | undefined,
-    seeds: ReadonlyMap<string, string | undefined>,
-  ) {
+  private constructor(ends: readonly TestEnd[], trouble: string | undefined, seeds: ReadonlyMap<string, SeedRun>) {
     this.#ends = ends;
     this.#trouble = trouble;
     this.#seeds = seeds;
@@ -22,7 +18,7 @@ export class Baseline {
   static async measure(copy: Copy, mutants: readonly Mutant[]): Promise<Baseline> {
     const tests = mutants.flatMap(({ scenario }) => scenario.tests ?? []);
     const run = tests.length === 0 ? { ends: [], trouble: undefined } : await runTests(copy.folder, tests, 300_000);
-    const seeds = new Map<string, string | undefined>();
+    const seeds = new Map<string, SeedRun>();
     for (const { scenario } of mutants) {
       const key = JSON.stringify(scenario.seeds);
       if (scenario.seeds === undefined || seeds.has(key)) continue;
@@ -48,6 +44,6 @@ export class Baseline {
       if (failed !== undefined) return `the code as it is fails "${failed.name}"`;
     }
     const broken = seeds && this.#seeds.get(JSON.stringify(seeds));
-    return broken && `the code as it is breaks ${broken}`;
+    return broken?.trouble ?? (broken?.found && `the code as it is breaks ${broken.found}`);
   }
 }

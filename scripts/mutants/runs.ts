@@ -28,7 +28,18 @@ export async function runTests(folder: string, tests: readonly NamedTests[], run
     const files = [...new Set(tests.map(({ file }) => file))];
     const names = [...new Set(tests.map(({ named }) => escaped(named)))].join("|");
     const output = join(report, "report.json");
-    const options = ["--project", "unit", "--maxWorkers", "1", "--reporter", "json", "--outputFile", output];
+    const options = [
+      "--project",
+      "unit",
+      "--pool",
+      "threads",
+      "--maxWorkers",
+      "1",
+      "--reporter",
+      "json",
+      "--outputFile",
+      output,
+    ];
     const vitest = join(folder, "node_modules/vitest/vitest.mjs");
     const end = await node([vitest, "run", ...files, "-t", names, ...options], folder, runMs);
     return end === "late" ? { ends: [], trouble: `did not end in ${runMs / 1000} s` } : readReport(output, folder);
@@ -37,16 +48,26 @@ export async function runTests(folder: string, tests: readonly NamedTests[], run
   }
 }
 
-/** The first seed that breaks the promise, in words; `undefined` if none does. */
-export async function runSeeds(folder: string, seeds: Seeds, invariant = seeds.invariant): Promise<string | undefined> {
+/** What a run of seeds has shown. */
+export interface SeedRun {
+  /** The first seed that breaks the promise, in words. */
+  readonly found?: string;
+  /** Why it cannot be told. */
+  readonly trouble?: string;
+}
+
+/** Plays seeds until one breaks the promise. */
+export async function runSeeds(folder: string, seeds: Seeds, invariant = seeds.invariant): Promise<SeedRun> {
   const script = join(folder, "test/simulation/mutants/run-seeds.ts");
   const drift = seeds.drift === undefined ? [] : [String(seeds.drift)];
   const end = await node([script, String(seeds.from), String(seeds.to), invariant, ...drift], folder, longestRunMs);
-  if (end === "late") return `seeds ${seeds.from} to ${seeds.to} did not end in ${longestRunMs / 1000} s`;
-  if (end.code !== 0) throw new Error(`the simulation itself failed: ${end.output.slice(-500)}`);
+  if (end === "late") {
+    return { trouble: `seeds ${seeds.from} to ${seeds.to} did not end in ${longestRunMs / 1000} s` };
+  }
+  if (end.code !== 0) return { trouble: `the simulation itself failed: ${end.output.slice(-500)}` };
   // cast: written by run-seeds.ts
   const { found } = JSON.parse(end.output) as { found?: { seed: number; invariant: string; text: string } };
-  return found === undefined ? undefined : `seed ${found.seed}, ${found.invariant}: ${found.text}`;
+  return found === undefined ? {} : { found: `seed ${found.seed}, ${found.invariant}: ${found.text}` };
 }
 
 function readReport(path: string, folder: string): TestRun {
@@ -65,7 +86,10 @@ function readReport(path: string, folder: string): TestRun {
     const file = name.slice(name.indexOf("/test/") + 1);
     return assertionResults.map(({ fullName, status }) => ({ file, name: fullName, status }));
   });
-  return { ends, trouble: broken && `${broken.name.replace(folder, "")} cannot be loaded: ${broken.message}` };
+  return {
+    ends,
+    trouble: broken && `${broken.name.replace(folder, "")} cannot be loaded: ${broken.message.slice(0, 200)}`,
+  };
 }
 
 interface FileReport {
@@ -86,7 +110,8 @@ interface Ended {
 
 function node(args: readonly string[], cwd: string, runMs: number): Promise<Ended | "late"> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+    const env = { ...process.env, NO_COLOR: "1" };
+    const child = spawn(process.execPath, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
     let output = "";
     let late = false;
     for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => void (output += String(chunk)));

@@ -40,7 +40,8 @@ async function judge({ folder }: Copy, { scenario }: Mutant): Promise<Verdict> {
     }
   }
   if (seeds !== undefined) {
-    const found = await runSeeds(folder, seeds);
+    const { found, trouble } = await runSeeds(folder, seeds);
+    if (trouble !== undefined) return { caught: false, how: trouble };
     if (found === undefined) return { caught: false, how: `seeds ${seeds.from} to ${seeds.to} do not see it` };
     by.push(found);
   }
