@@ -1,5 +1,5 @@
-// Goal: what was folded is told once, in its order, to everybody who has to hear it, and callbacks that fail are told too.
-// Method: effects put into a state by hand, and a listener that writes down what it hears.
+// Goal: what was folded is told once, in its order, to everybody who has to hear it, and callbacks that fail are told
+// too. Method: effects put into a state by hand, and a listener that writes down what it hears.
 import { describe, expect, it } from "vitest";
 import { CampaignNews } from "../../src/election/campaign-news.ts";
 import { beginTerm, type ElectionState } from "../../src/election/election-state.ts";

@@ -1,5 +1,5 @@
-// Goal: one loop with one timer folds what happens, decides and acts, and a bug inside of it costs a term at the most. Method:
-// campaigns over a fake lock with a manual clock, disturbed where the loop itself is the subject.
+// Goal: one loop with one timer folds what happens, decides and acts, and a bug inside of it costs a term at the most.
+// Method: campaigns over a fake lock with a manual clock, disturbed where the loop itself is the subject.
 import { describe, expect, it } from "vitest";
 import { Campaign } from "../../src/election/campaign.ts";
 import type { Leadership } from "../../src/election/leadership.ts";
@@ -50,7 +50,8 @@ async function campaigning({ options = {}, lock: lockOptions = {}, work = {} }: 
       ...work,
     },
     emit: (name, event) => void events.push([name, event]),
-    trouble: (error, where) => void troubles.push(`${where}: ${(error as Error).message}`), // cast: the tests throw errors
+    // cast: the tests throw errors
+    trouble: (error, where) => void troubles.push(`${where}: ${(error as Error).message}`),
   });
   let settled = false;
   void campaign.settled.then(() => (settled = true));
@@ -75,8 +76,8 @@ describe("a campaign", () => {
 
   it("has one timer of its own while nothing is under way", async () => {
     const leader = await campaigning();
-    const follower = await campaigning({ lock: { heldBy: "other" } });
-    for (const { clock, stop } of [leader, follower]) {
+    const standby = await campaigning({ lock: { heldBy: "other" } });
+    for (const { clock, stop } of [leader, standby]) {
       for (let looks = 0; looks < 20; looks += 1) {
         await clock.advance(997);
         expect(clock.timerCount).toBe(1);

@@ -1,5 +1,5 @@
-// Goal: a health check fails exactly when a restart would help, and names the lock then. Method: a campaign as the check sees
-// it, at the border of each condition; the rows of client-go are part of the conformance.
+// Goal: a health check fails exactly when a restart would help, and names the lock then. Method: a campaign as the
+// check sees it, at the border of each condition; the rows of client-go are part of the conformance.
 import { describe, expect, it } from "vitest";
 import type { Campaign } from "../../src/election/campaign.ts";
 import { beginTerm } from "../../src/election/election-state.ts";

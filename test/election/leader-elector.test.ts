@@ -1,5 +1,6 @@
-// Goal: the three faces of an elector keep their promises at their own edges: who may call what when, what is told to whom,
-// and what is left behind. Method: electors over a fake lock with a manual clock; the election itself is tested elsewhere.
+// Goal: the three faces of an elector keep their promises at their own edges: who may call what when, what is told to
+// whom, and what is left behind. Method: electors over a fake lock with a manual clock; the election itself is tested
+// elsewhere.
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { LeaderElector } from "../../src/election/leader-elector.ts";
@@ -35,7 +36,8 @@ function made(
   const errors: string[] = [];
   const elector = new LeaderElector({
     ...{ lock, clock, random: { next: () => 0, uuid: () => "" } },
-    onError: (error, where) => void errors.push(`${where}: ${(error as Error).message}`), // cast: the tests throw errors
+    // cast: the tests throw errors
+    onError: (error, where) => void errors.push(`${where}: ${(error as Error).message}`),
     callbacks: {
       onStartedLeading(leadership) {
         terms.push(leadership);

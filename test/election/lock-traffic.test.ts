@@ -100,13 +100,13 @@ describe("a read", () => {
   });
 
   it("ends at its deadline, a leader's at the end of its validity at the latest", async () => {
-    const follower = trafficOf();
-    follower.lock.hang();
-    follower.traffic.read();
-    await follower.clock.advance(4_999);
-    expect(follower.events).toEqual([]);
-    await follower.clock.advance(1);
-    expect(follower.eventsOf("failed")).toEqual([{ op: "read", result: "failed" }]);
+    const standby = trafficOf();
+    standby.lock.hang();
+    standby.traffic.read();
+    await standby.clock.advance(4_999);
+    expect(standby.events).toEqual([]);
+    await standby.clock.advance(1);
+    expect(standby.eventsOf("failed")).toEqual([{ op: "read", result: "failed" }]);
     const leader = await leaderOf();
     await leader.clock.advance(9_000);
     leader.lock.hang();

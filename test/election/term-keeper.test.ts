@@ -1,5 +1,6 @@
-// Goal: a term begins, drains, closes, is released or demoted in this order and no other, and what its end means for the next
-// campaign is right. Method: the keeper alone, told step by step what was decided, with work in the hand of the test.
+// Goal: a term begins, drains, closes, is released or demoted in this order and no other, and what its end means for
+// the next campaign is right. Method: the keeper alone, told step by step what was decided, with work in the hand of
+// the test.
 import { describe, expect, it } from "vitest";
 import type { StopReason } from "../../src/election/leadership.ts";
 import { LockTraffic } from "../../src/election/lock-traffic.ts";
