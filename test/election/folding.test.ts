@@ -1,6 +1,6 @@
 // Goal: whatever is lost, late, doubled, stale or edited, validity grows only from the send of a write that was really
-// applied, and a term that is known to be lost stays lost. Method: random histories of one leader over a small model of a
-// store, whose answers, hints and reads arrive in any order and of any age.
+// applied, and a term that is known to be lost stays lost. Method: random histories of one leader over a small model of
+// a store, whose answers, hints and reads arrive in any order and of any age.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { decide } from "../../src/election/decide.ts";

@@ -13,6 +13,11 @@ test("control characters and the beginnings of terminal sequences are escaped", 
   expect(printable("\u0000\u007f\u0085\u2028\u2029")).toBe("\\u0000\\u007f\\u0085\\u2028\\u2029");
 });
 
+test("characters that turn the direction of text, or are not seen at all, are escaped", () => {
+  expect(printable("user\u202Etxt.exe")).toBe("user\\u202etxt.exe");
+  expect(printable("a\u200Bb\u2066c\uFEFFd")).toBe("a\\u200bb\\u2066c\\ufeffd");
+});
+
 test("no control character is left, whichever it is", () => {
   for (let code = 0; code < 0x3000; code += 1) {
     const shown = printable(String.fromCharCode(code));
