@@ -227,6 +227,20 @@ describe("an acquisition", () => {
     expect(folding.state).toMatchObject({ acquirePauseUntilMs: nowMs + 2_000, quietUntilMs: nowMs + 9_000 });
   });
 
+  it("that lost a creation proves that there was a record: its absence has to be waited for", () => {
+    const folding = candidate();
+    folding.state.seen = { kind: "absent", sinceMs: nowMs, lastReceiptMs: nowMs };
+    const creation = folding.send("acquire", { leaderTransitions: 1 });
+    Object.assign(creation, { expected: undefined });
+    folding.outcomes.lostRace(creation);
+    folding.readNothing();
+    expect(folding.state).toMatchObject({ everSaw: true, lastWaitMs: 15_000 });
+    const takeover = candidate();
+    takeover.state.everSaw = false;
+    takeover.outcomes.lostRace(takeover.send("acquire"));
+    expect(takeover.state.everSaw).toBe(false);
+  });
+
   it("heals a record whose term went back: the new term is above all that was seen", () => {
     const folding = candidate();
     folding.read(record("other", { leaderTransitions: 20, renewTime: "before the backup" }), "v5");
