@@ -127,6 +127,19 @@ export const flawsOfDecisions: readonly Mutant[] = [
     scenario: { tests: [{ file: "test/lock/storage-lock.test.ts", named: "lock O7:" }] },
   },
   {
+    id: "N6b",
+    flaw: "Every driver repeats a call that failed, writes too: their tests must count two attempts.",
+    edits: [
+      {
+        file: "src/storage/storage-call.ts",
+        find: "return await withDeadline({ clock, timeoutMs, signal: linked.signal }, attempt);",
+        replace: `const once = (): Promise<T> => withDeadline({ clock, timeoutMs, signal: linked.signal }, attempt);
+    return await once().catch(once);`,
+      },
+    ],
+    scenario: { tests: [{ file: "test/storage/mutant-gaps.test.ts", named: "a write that failed is never repeated" }] },
+  },
+  {
     id: "N7",
     flaw: "A candidate of the same label keeps the term: #34 and F8b must see a term twice.",
     edits: [

@@ -199,4 +199,26 @@ export const ownDefects: readonly Mutant[] = [
     edits: [inElection("outcomes", "state.termWentBack = false;", "state.termWentBack &&= true;")],
     scenario: { tests: electionTests("outcomes", "heals a record whose term went back") },
   },
+  {
+    id: "D15",
+    flaw: "One refused renewal gives up the held term of acquire: it must be seen to end for nothing.",
+    edits: [inElection("acquired-term", "if (this.#begun) return false;", "")],
+    scenario: { tests: electionTests("acquired-term", "a term that is held is not given up for one refused renewal") },
+  },
+  {
+    id: "D16",
+    flaw: "What a fold throws is swallowed, and the term goes on: the alarm and the end of the term must be missed.",
+    edits: [
+      inElection(
+        "campaign",
+        `fold?.();
+    } catch (error) {
+      this.#broken(error);`,
+        `fold?.();
+    } catch (error) {
+      this.#context.trouble(error, "election");`,
+      ),
+    ],
+    scenario: { tests: electionTests("campaign", "while something is folded ends the term at once as expired") },
+  },
 ];
