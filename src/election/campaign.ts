@@ -45,7 +45,7 @@ export class Campaign {
   #turning = false;
   #turnAgain = false;
   #finished = false;
-  #stopping = false;
+  #stoppedAtMs: number | undefined;
   #termWaiters: (() => void)[] = [];
 
   constructor({ settings, parts, work, emit, trouble }: CampaignOptions) {
@@ -112,8 +112,8 @@ export class Campaign {
 
   /** Ends the term, if there is one, and the campaign. */
   stop(): void {
-    if (this.#stopping || this.#finished) return;
-    this.#stopping = true;
+    if (this.#stoppedAtMs !== undefined || this.#finished) return;
+    this.#stoppedAtMs = this.#clocks.observerMs();
     const { term } = this.#state;
     if (term === undefined) this.#finishSoon();
     else term.ending ??= { reason: "stopped" };
@@ -192,6 +192,7 @@ export class Campaign {
       case "overrun":
         return this.#keeper.tellOverrun();
       case "finish":
+        if (this.#state.workRunning && !this.#keeper.overrun) this.#keeper.tellOverrun();
         return this.#finish();
     }
   }
@@ -241,18 +242,20 @@ export class Campaign {
 
   #termOver(): void {
     for (const tell of this.#termWaiters.splice(0)) tell();
-    if (this.#stopping) return this.#finishSoon();
+    if (this.#stoppedAtMs !== undefined) return this.#finishSoon();
     const wasLast = !this.#settings.recampaign || this.#work.onlyOneTerm;
     // A stillborn acquisition is released without having been a term.
     if (wasLast && this.#state.begunTerm > 0) this.#state.finishing ??= { untilMs: Infinity };
   }
 
-  /** No further term: what is under way gets its time, and no more. */
+  /** No further term: what is under way gets its time, counted from the request, and no more. */
   #finishSoon(): void {
-    const { workRunning, term } = this.#state;
+    const nowMs = this.#clocks.observerMs();
     const { drainTimeoutMs, releaseTimeoutMs } = this.#settings;
-    const graceMs = workRunning ? drainTimeoutMs : Math.min(drainTimeoutMs, releaseTimeoutMs);
-    const untilMs = this.#clocks.observerMs() + (this.#keeper.overrun || term !== undefined ? 0 : graceMs);
+    const drainedMs = (this.#stoppedAtMs ?? nowMs) + drainTimeoutMs;
+    const graceMs = nowMs + Math.min(drainTimeoutMs, releaseTimeoutMs);
+    const stayMs = this.#state.workRunning ? drainedMs : Math.min(graceMs, drainedMs + releaseTimeoutMs);
+    const untilMs = this.#keeper.overrun ? nowMs : stayMs;
     this.#state.finishing = { untilMs: Math.min(this.#state.finishing?.untilMs ?? Infinity, untilMs) };
   }
 
@@ -277,7 +280,10 @@ export class Campaign {
     state.release = undefined;
     state.phase = "following";
     state.seen = { kind: "nothing" };
-    state.holdUntilMs = this.#clocks.observerMs() + this.#settings.leaseDurationMs;
-    this.#sleepUntil(state.holdUntilMs);
+    // Nothing is asked or claimed for a lease: a bug that repeats must not flood the storage.
+    const untilMs = this.#clocks.observerMs() + this.#settings.leaseDurationMs;
+    Object.assign(state, { holdUntilMs: untilMs, nextPollMs: untilMs, readPauseUntilMs: untilMs });
+    Object.assign(state, { hintPending: false, mustReadSinceSeq: undefined, acquiring: undefined });
+    this.#sleepUntil(Math.min(untilMs, state.finishing?.untilMs ?? Infinity));
   }
 }

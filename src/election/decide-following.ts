@@ -1,8 +1,12 @@
+import { maxReadableTerm } from "../lock/record-codec.ts";
 import type { Action } from "./action.ts";
 import { isMine, type ElectionState, type Readings, type SeenRecord } from "./election-state.ts";
 import { hintReadAtMs } from "./hint-tokens.ts";
 import { waitMs } from "./pauses.ts";
 import type { ResolvedSettings } from "./settings.ts";
+
+/** Candidates spread no further than this, however slow the storage is. */
+const longestWindowMs = 1_000;
 
 /** Terms beyond what a re-creation may have missed. */
 const missedTerms = 1_000;
@@ -77,7 +81,8 @@ function decideAbsent(
   // An absence has no version: only looks in short succession show that nobody came and went.
   if (nowMs < dueMs) return nowMs < lookMs ? wait(state, nowMs, [dueMs, lookMs]) : readNow(state, nowMs); // F4, F5
   if (nowMs - seen.lastReceiptMs > settings.retryPeriodMs) return readNow(state, nowMs);
-  return { do: "create", term: nextTerm(state) }; // F6
+  const term = nextTerm(state);
+  return term > maxReadableTerm ? observe(state, nowMs, Infinity) : { do: "create", term }; // F6
 }
 
 function decideFree(state: ElectionState, nowMs: number, settings: ResolvedSettings, seen: SeenRecord): Action {
@@ -86,7 +91,7 @@ function decideFree(state: ElectionState, nowMs: number, settings: ResolvedSetti
   if (preferredHolder !== undefined && preferredHolder !== "" && preferredHolder !== state.identity) {
     if (nowMs < preferredUntilMs) return observe(state, nowMs, preferredUntilMs); // F9
   }
-  const dueMs = seen.firstReceiptMs + seen.share * state.rttMs;
+  const dueMs = seen.firstReceiptMs + seen.share * Math.min(state.rttMs, longestWindowMs);
   if (nowMs < dueMs) return observe(state, nowMs, dueMs);
   return acquireWhenFresh(state, nowMs, settings); // F10
 }
@@ -104,8 +109,8 @@ function decideHeld(state: ElectionState, nowMs: number, settings: ResolvedSetti
 
 /** How far candidates spread at an expiry: ten round trips, doubled after each lost race, up to a second. */
 function herdWindowMs(state: ElectionState, settings: ResolvedSettings): number {
-  const smallestMs = Math.max(settings.herdJitterMs, Math.min(10 * state.rttMs, 1_000));
-  return Math.min(smallestMs * 2 ** state.windowDoublings, Math.max(1_000, settings.herdJitterMs));
+  const smallestMs = Math.max(settings.herdJitterMs, Math.min(10 * state.rttMs, longestWindowMs));
+  return Math.min(smallestMs * 2 ** state.windowDoublings, Math.max(longestWindowMs, settings.herdJitterMs));
 }
 
 /**
@@ -118,7 +123,10 @@ function acquireWhenFresh(state: ElectionState, nowMs: number, settings: Resolve
   const writeAtMs = Math.max(state.lastWriteMs + settings.minWriteIntervalMs, state.quietUntilMs);
   if (nowMs < writeAtMs) return observe(state, nowMs, writeAtMs);
   const fresh = state.watchLive || nowMs - seen.lastReceiptMs <= settings.retryPeriodMs;
-  return fresh ? { do: "takeOver", term: nextTerm(state) } : readNow(state, nowMs);
+  if (!fresh) return readNow(state, nowMs);
+  const term = nextTerm(state);
+  // A term that nobody could read would end all elections: a person must look (an alarm was raised).
+  return term > maxReadableTerm ? observe(state, nowMs, Infinity) : { do: "takeOver", term };
 }
 
 /** A read that everything waits for; one that was sent before the event which it must judge does not count. */

@@ -227,6 +227,7 @@ export class LockTraffic {
 
   #measure(ms: number): void {
     const { state } = this.#context;
-    state.rttMs = state.rttMs === 0 ? ms : 0.8 * state.rttMs + 0.2 * ms;
+    // Down at once, up slowly: what was measured during an outage must not spread takeovers for hours.
+    state.rttMs = state.rttMs === 0 || ms < state.rttMs ? ms : 0.8 * state.rttMs + 0.2 * ms;
   }
 }

@@ -55,7 +55,7 @@ export class Observation {
     }
     this.#judgeLostAcquisition(found, pair, receipt);
     const seen = this.#sightings.of(found, pair, receipt);
-    if (!mine) this.#judgeForeign(seen, truth);
+    if (!mine) this.#judgeForeign(seen, receipt, truth);
     const { term } = this.#state;
     if (mine || truth || term === undefined || term.loss !== undefined) this.#sightings.keep(seen, mine);
     this.#settleRelease(receipt, mine ? found : undefined);
@@ -160,11 +160,14 @@ export class Observation {
   }
 
   /** G4, G5: what a record of somebody else, or a free one, means for a term under way. */
-  #judgeForeign(seen: SeenRecord, truth: boolean): void {
+  #judgeForeign(seen: SeenRecord, receipt: Receipt, truth: boolean): void {
     const { term } = this.#state;
     if (term === undefined) return;
     const { record } = seen;
-    if (truth || record.leaderTransitions >= term.number) {
+    // Read before my newest write was confirmed, it may show a half of that (two locks, one written): a challenge.
+    const early = receipt.readSeq !== undefined && receipt.readSeq < (this.#state.sent.confirmed?.seq ?? 0);
+    const above = record.leaderTransitions > term.number || (record.leaderTransitions === term.number && !early);
+    if (truth || above) {
       term.loss ??= record.holderIdentity === "" ? "erased" : "taken";
       term.lostRace = undefined;
     } else {

@@ -48,6 +48,11 @@ export class Outcomes {
     const state = this.#state;
     if (!state.sent.holds(write)) return;
     this.#end(write, "lost");
+    if (write.expected === undefined) {
+      // A lost creation proves that there was a record: if it is gone by the next look, that has to be waited for.
+      state.everSaw = true;
+      state.lastWaitMs = Math.max(state.lastWaitMs, waitMs(undefined, this.#parts.settings));
+    }
     if (state.acquiring === write) {
       state.acquiring = undefined;
       state.mustReadSinceSeq = state.seq;

@@ -149,8 +149,22 @@ function resolveParts(options: LeaderElectorOptions): ElectorParts {
     onError: options.onError ?? (() => {}),
     clock: options.clock ?? systemClock,
     random: options.random ?? systemRandom,
-    logger: options.logger ?? silentLogger,
+    logger: options.logger === undefined ? silentLogger : harmless(options.logger),
   };
+}
+
+/** Log lines are for people: a logger that throws must not cost a term. */
+function harmless(logger: Logger): Logger {
+  const safe =
+    (level: keyof Logger): Logger[keyof Logger] =>
+    (message, fields) => {
+      try {
+        logger[level](message, fields);
+      } catch {
+        // There is nobody left to tell: onError hears what matters, apart from the log.
+      }
+    };
+  return { debug: safe("debug"), info: safe("info"), warn: safe("warn"), error: safe("error") };
 }
 
 function lockProblems(lock: ResourceLock | undefined): string[] {

@@ -1,5 +1,6 @@
 import type { LeaderElectionRecord } from "../lock/leader-election-record.ts";
 import type { ObservedRecord } from "../lock/resource-lock.ts";
+import { maxReadableTerm } from "../lock/record-codec.ts";
 import { printable } from "../system/logger.ts";
 import { raise, settleAlarm } from "./alarms.ts";
 import { rememberReceipt, type ElectionState, type SeenRecord } from "./election-state.ts";
@@ -38,7 +39,8 @@ export class Sightings {
     if (before.kind === "record" && before.record.holderIdentity !== record.holderIdentity) state.windowDoublings = 0;
     state.seen = seen;
     state.everSaw = true;
-    state.lastWaitMs = waitMs(seen.storedMs, settings);
+    // A lease that is not honoured is not waited for without end, once somebody has deleted its record.
+    state.lastWaitMs = waitMs(Math.min(seen.storedMs ?? 0, settings.maxHonouredLeaseMs), settings);
     if (mine) return;
     state.erasedValidUntilMs = -Infinity; // somebody else was here: an absence after this is like any other
     if (record.holderIdentity === "") return;
@@ -63,6 +65,7 @@ export class Sightings {
       state.highestTerm = stored;
       state.termWentBack = false;
       settleAlarm(state, "termRegression");
+      this.#noticeEnd(stored);
       return true;
     }
     if (readSeq === undefined) {
@@ -73,6 +76,13 @@ export class Sightings {
     const message = `the record went back from term ${state.highestTerm} to ${stored}: restored, or rewritten?`;
     raise(state, "termRegression", { cause: `${record.holderIdentity} ${stored}`, message });
     return true;
+  }
+
+  /** Terms are an int32, and nobody reads the last million of them. */
+  #noticeEnd(stored: number): void {
+    if (stored < maxReadableTerm) return;
+    const message = `term ${stored} is the last that can be read: nobody takes over any more`;
+    raise(this.#state, "unreadableRecord", { cause: `term ${stored}`, message });
   }
 
   #noticeDuration({ record, storedMs }: SeenRecord): void {

@@ -112,8 +112,9 @@ export class TermKeeper {
     try {
       this.demote("expired");
     } catch (error) {
-      this.#context.state.term = undefined;
-      this.#context.trouble(error, "election");
+      const { state, trouble } = this.#context;
+      Object.assign(state, { term: undefined, phase: "following", workRunning: this.#run?.ended === false });
+      trouble(error, "election");
     }
   }
 

@@ -323,6 +323,15 @@ describe("a candidate that follows", () => {
       waitUntil(nowMs + 25),
     ],
     [
+      "a term that nobody could read is never written: the last readable one is not taken over",
+      following((state) => {
+        state.watchLive = true;
+        state.highestTerm = 2 ** 31 - 10 ** 6;
+        state.seen = seen(free, 60_000);
+      }),
+      answer,
+    ],
+    [
       "decide F14: otherwise wait until then, and poll without a watch",
       following((state) => {
         state.seen = seen(others, 1_000);
