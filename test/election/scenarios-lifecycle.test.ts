@@ -489,21 +489,21 @@ scenario("re-elected 1 000 times in one process, it leaks no timer, listener or 
 scenario("resign without a term resolves at once; a second one waits for the same end", async (scene) => {
   const { clock } = scene;
   await scene.stage.put(scene.stage.record());
-  const follower = await scene.run();
-  await follower.elector.resign();
-  expect(follower.story).toEqual(["newLeader bing"]);
+  const standby = await scene.run();
+  await standby.elector.resign();
+  expect(standby.story).toEqual(["newLeader bing"]);
   await scene.stage.put(undefined);
-  await clock.advanceUntil(() => follower.elector.isLeader(), 40_000);
+  await clock.advanceUntil(() => standby.elector.isLeader(), 40_000);
   let resolved = 0;
-  follower.lock.delay({ answerMs: 700 }, { on: "update", times: 1 });
+  standby.lock.delay({ answerMs: 700 }, { on: "update", times: 1 });
   for (const to of [undefined, "late"]) {
-    void follower.elector.resign(to === undefined ? {} : { to }).then(() => (resolved += 1));
+    void standby.elector.resign(to === undefined ? {} : { to }).then(() => (resolved += 1));
   }
   await clock.advance(699);
   expect(resolved).toBe(0);
   await clock.advance(1);
   expect(resolved).toBe(2);
-  const releases = follower.lock.log.filter(({ record }) => record?.holderIdentity === "");
+  const releases = standby.lock.log.filter(({ record }) => record?.holderIdentity === "");
   expect(releases.length).toBe(1);
 });
 
