@@ -21,7 +21,8 @@ export const usage = `npm run mutants -- [options]
 
 /** @throws {Error} that says which option is wrong. */
 export function parseOptions(argv: readonly string[]): Options {
-  const options = { only: [] as string[], jobs: 2, seeds: 0, help: false }; // cast: an empty list has no type of its own
+  // cast: an empty list has no type of its own
+  const options = { only: [] as string[], jobs: 2, seeds: 0, help: false };
   const rest = [...argv];
   for (let name = rest.shift(); name !== undefined; name = rest.shift()) {
     if (name === "--help") options.help = true;

@@ -1,4 +1,5 @@
-// Goal: real chance has the shape that the seeded one imitates. Method: draws of both kinds, checked for range and form.
+// Goal: real chance has the shape that the seeded one imitates. Method: draws of both kinds, checked for range and
+// form.
 import { expect, test } from "vitest";
 import { systemRandom } from "../../src/system/random.ts";
 
