@@ -12,7 +12,8 @@ function withoutSubject(tree: Tree): readonly string[] {
     if (!testFile.test(path) || path.startsWith("test/tidy")) return [];
     const gone = importsOf(path, text).filter(({ target }) => target?.startsWith("src/") && !tree.has(target));
     const problems = gone.map(({ where, target }) => `${where}: tests ${target}, which does not exist`);
-    if (!subjects.test(reached(tree, path)))
+    const isOfTestCode = tree.has(path.replace(".test.ts", ".ts")); // a judge of histories, say
+    if (!isOfTestCode && !subjects.test(reached(tree, path)))
       problems.push(`${path}: tests nothing of ours; import or start its subject`);
     return problems;
   });
@@ -126,6 +127,7 @@ export const tests: readonly Rule[] = [
     accepted: [
       { "test/lock/a.test.ts": 'import { a } from "../../src/lock/a.ts";', "src/lock/a.ts": "export const a = 1;" },
       { "test/process/a.test.ts": 'import "./start.ts";', "test/process/start.ts": 'fork("src/cli/main.ts");' },
+      { "test/simulation/judge.test.ts": 'import "./judge.ts";', "test/simulation/judge.ts": "" },
     ],
   },
   {
