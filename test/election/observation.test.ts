@@ -458,6 +458,16 @@ describe("the truth: a read that was sent after a lost race", () => {
     expect(folding.state.sent.confirmed?.version).toBe("v5");
   });
 
+  it("finds it mine, edited, after a renewal between: at once again", () => {
+    const folding = leader();
+    for (let edits = 0; edits < 3; edits += 1) {
+      folding.outcomes.lostRace(folding.send("renew"));
+      folding.read(own(folding), `edited ${edits}`);
+      expect(term(folding.state).retryAtMs).toBe(folding.atMs);
+      folding.confirm(folding.send("renew", {}, `edited ${edits}`), `renewed ${edits}`);
+    }
+  });
+
   it("finds it mine and unchanged: an older delivery came first, so a pause", () => {
     const folding = loser();
     folding.read(own(folding));

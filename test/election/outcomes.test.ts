@@ -64,6 +64,31 @@ describe("a confirmed renewal", () => {
     expect(folding.effects()).toEqual([{ kind: "renewed", write: doubted, slow: true }]);
   });
 
+  it("is told as slow if an earlier one had failed", () => {
+    const folding = leader();
+    folding.outcomes.refused(folding.send("renew"), folding.now);
+    const write = folding.send("renew");
+    folding.confirm(write);
+    expect(folding.effects()).toEqual([{ kind: "renewed", write, slow: true }]);
+  });
+
+  it("is remembered with its receipt: read again, it is not new", () => {
+    const folding = leader();
+    const write = folding.send("renew");
+    folding.confirm(write);
+    folding.atMs += 3_000;
+    folding.draw = 0.9;
+    folding.read(write.record, "v2");
+    expect(folding.state.seen).toMatchObject({ firstReceiptMs: nowMs, lastReceiptMs: nowMs + 3_000, share: 0 });
+  });
+
+  it("settles a term that had gone back, at the same term too", () => {
+    const folding = leader();
+    folding.state.termWentBack = true;
+    folding.confirm(folding.send("renew"));
+    expect(folding.state).toMatchObject({ termWentBack: false, highestTerm: 7 });
+  });
+
   it("of an earlier term extends nothing", () => {
     const folding = leader();
     const late = folding.send("renew", { leaderTransitions: 6 });
@@ -177,10 +202,13 @@ describe("an acquisition", () => {
     const folding = candidate();
     const write = folding.send("acquire", { leaderTransitions: 9 });
     Object.assign(folding.state, { mustReadSinceSeq: 3, acquirePauseUntilMs: nowMs + 1_000, windowDoublings: 4 });
+    folding.state.lostAcquisition = { seq: 3, expected: undefined, watched: false };
+    folding.state.editedAcquisitions = 2;
     folding.confirm(write);
     expect(isMine(folding.state)).toBe(true);
     expect(folding.state).toMatchObject({ acquiring: undefined, mustReadSinceSeq: undefined, windowDoublings: 0 });
     expect(folding.state).toMatchObject({ acquirePauseUntilMs: -Infinity, highestTerm: 9, everSaw: true });
+    expect(folding.state).toMatchObject({ lostAcquisition: undefined, editedAcquisitions: 0 });
     expect(folding.state).toMatchObject({ lastWaitMs: 15_000, effects: [] });
   });
 
@@ -248,5 +276,8 @@ describe("an acquisition", () => {
     expect(folding.state.termWentBack).toBe(true);
     folding.confirm(folding.send("acquire", { leaderTransitions: 21 }, "v6"), "v7");
     expect(folding.state.termWentBack).toBe(false);
+    folding.told();
+    folding.read(record("other", { leaderTransitions: 4, renewTime: "from the same backup" }), "v8");
+    expect(folding.told()).toContain("termRegression"); // restored once more: told once more
   });
 });

@@ -86,6 +86,13 @@ describe("reads that hints ask for", () => {
     expect(readsAtMs).toEqual([...Array.from({ length: 10 }, () => 0), 500, 1_000, 1_500, 2_000]);
   });
 
+  it("earn their token while time passes, also between two looks", () => {
+    const state = initialState("me", 0);
+    for (let spent = 0; spent < 10; spent += 1) spendHintToken(state, 0);
+    expect([hintReadAtMs(state, 0), hintReadAtMs(state, 400), hintReadAtMs(state, 500)]).toEqual([500, 500, 500]);
+    expect(hintReadAtMs(state, 700)).toBe(700);
+  });
+
   it("save up ten at most, however long it was quiet", () => {
     const state = initialState("me", 0);
     for (let spent = 0; spent < 10; spent += 1) spendHintToken(state, 3_600_000);

@@ -83,6 +83,16 @@ describe("first receipts", () => {
     ]);
   });
 
+  it("of a read with a smaller term count, so that a restored record can be waited for", () => {
+    const folding = candidate();
+    folding.read(written("other", 9));
+    const restored = written("other", 4);
+    folding.read(restored);
+    folding.atMs += 5_000;
+    folding.read(restored);
+    expect(firstReceiptMs(folding)).toBe(nowMs);
+  });
+
   it("of a hint with a smaller term do not count: only a read tells whether the record went back", () => {
     const folding = candidate();
     folding.read(written("other", 9));
@@ -146,6 +156,17 @@ describe("a stored duration", () => {
     const folding = candidate();
     folding.read(written("", 7, { leaseDurationSeconds: 9_999 }));
     expect(folding.told()).toEqual([]);
+  });
+
+  it("is told in words that fit it", () => {
+    const messageOf = (leaseDurationSeconds: number | undefined): unknown => {
+      const folding = candidate();
+      const found: object = { ...written("other", 7), leaseDurationSeconds };
+      folding.read(found as LeaderElectionRecord); // cast: as above
+      return folding.effects()[0];
+    };
+    expect(messageOf(9_999)).toMatchObject({ message: "other has stored a lease of 9999 s" });
+    expect(messageOf(undefined)).toMatchObject({ message: "other has stored no usable lease duration" });
   });
 
   it("is told without the control characters of its holder (#58)", () => {

@@ -139,6 +139,17 @@ describe("while the clocks are suspect", () => {
     expect(told.filter((line) => line !== "wake")).toEqual(["1 running", "0 running"]);
   });
 
+  it("all steps that wait go on together", async () => {
+    const { clock, clocks, term, told } = begun();
+    clock.stepWall(3_600_000);
+    const steps = [term.guard(async () => 1), term.guard(async () => 2), term.guard(async () => 3)];
+    await clock.advance(1_000);
+    clocks.rebase();
+    term.settle();
+    expect(await Promise.all(steps)).toEqual([1, 2, 3]);
+    expect(told.at(-1)).toBe("0 running");
+  });
+
   it("a waiting step is refused if the term is lost, or runs out", async () => {
     const lost = begun();
     lost.clock.stepWall(3_600_000);
