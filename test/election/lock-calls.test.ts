@@ -116,6 +116,7 @@ describe("a call that is abandoned", () => {
       });
       handle.abandon();
       expect(signal?.aborted).toBe(true);
+      expect(clock.timerCount).toBe(0);
       if (settle === "resolve") late.resolve("late");
       if (settle === "reject") late.reject(new Error("late"));
       await clock.advance(500);
@@ -133,6 +134,19 @@ describe("a call that is abandoned", () => {
     await ended.clock.advance();
     ended.handle.abandon();
     expect([ends.length, ended.ends.length]).toEqual([1, 1]);
+  });
+
+  it("is not one that has ended: its signal is left alone, and it is forgotten", async () => {
+    for (const call of [async () => "answer", () => Promise.reject(new Error("no"))]) {
+      let signal: AbortSignal | undefined;
+      const { clock, calls } = started((options) => {
+        signal = options.signal;
+        return call();
+      });
+      await clock.advance();
+      calls.abandonAll();
+      expect(signal?.aborted).toBe(false);
+    }
   });
 
   it("together with all others that are under way, those past their deadline too", async () => {
