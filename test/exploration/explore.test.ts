@@ -6,7 +6,8 @@ import { explore, startOf } from "./explore.ts";
 import { flaws } from "./flaws.ts";
 import { keyOf } from "./key.ts";
 import { movesOf } from "./moves.ts";
-import { rules, setups } from "./setup.ts";
+import { rules, setups, type Setup } from "./setup.ts";
+import type { World } from "./world.ts";
 
 /** `npm run explore` goes to 12. */
 const depth = 8;
@@ -37,5 +38,32 @@ describe("a move", () => {
       expect(keyOf(world)).toBe(before);
       world = moves[(count * 7) % moves.length]?.play() ?? world;
     }
+  });
+});
+
+/** Finds two states with one key, but with different next states: then the key leaves something out. */
+function mistaken(setup: Setup, depth: number): { found: string[]; compared: number } {
+  const futures = new Map<number, string>();
+  const found: string[] = [];
+  let compared = 0;
+  const visit = (world: World, left: number, path: readonly string[]): void => {
+    const next = movesOf(world, setup, rules).map((move) => ({ text: move.text, world: move.play() }));
+    const key = keyOf(world);
+    const future = next.map((after) => keyOf(after.world)).join();
+    const known = futures.get(key);
+    futures.set(key, future);
+    if (known !== undefined) compared += 1;
+    if (known !== undefined && known !== future) found.push(path.join("; "));
+    for (const after of left > 0 ? next : []) visit(after.world, left - 1, [...path, after.text]);
+  };
+  visit(startOf(setup, rules), depth, []);
+  return { found, compared };
+}
+
+describe("a state's key", () => {
+  test.each(setups)("holds all that its future depends on: $name", (setup) => {
+    const { found, compared } = mistaken(setup, 3);
+    expect(found).toEqual([]);
+    expect(compared).toBeGreaterThan(20);
   });
 });

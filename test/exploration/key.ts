@@ -107,7 +107,7 @@ class KeyWriter {
     this.#due(state.readPauseUntilMs, state.nextPollMs, state.quietUntilMs);
     this.#due(state.acquirePauseUntilMs, state.holdUntilMs);
     this.#dueForLeader(state.erasedValidUntilMs);
-    this.#ordered(state.reading?.seq, state.mustReadSinceSeq, lostAcquisition?.seq, state.watchOpenedSeq);
+    this.#ordered(state.reading?.seq, state.mustReadSinceSeq, lostAcquisition?.seq, state.watchOpenedSeq, state.seq);
     this.#version(lostAcquisition?.expected);
     this.#plain(lostAcquisition?.watched, state.editedAcquisitions, state.watchLive, state.hintPending);
     if (state.hintPending) this.#plain(state.hintTokens + (now.observerMs - state.hintTokensAtMs) * 0.002);
