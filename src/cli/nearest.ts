@@ -1,5 +1,8 @@
+const longestName = 40;
+
 /** The known name that `given` was most likely meant to be, or `undefined` if none is near. */
 export function nearest(given: string, known: readonly string[]): string | undefined {
+  if (given.length > longestName) return undefined; // no slip of the finger, and the comparison costs its length
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(given.length / 3)) + 1;
   for (const name of known) {

@@ -66,16 +66,16 @@ export function durationProblems(durations: Durations, minWriteIntervalMs: numbe
   const { workBackoffMs, driftRatio, ...named } = durations;
   const problems = Object.entries(named).flatMap(([name, value]) => rangeProblem(name, value));
   if (!(Number.isFinite(driftRatio) && driftRatio >= 1.2)) {
-    problems.push(`driftRatio (${String(driftRatio)}) must be a number of at least 1.2`);
+    problems.push(`driftRatio (${shown(driftRatio)}) must be a number of at least 1.2`);
   }
   problems.push(...backoffProblems(workBackoffMs));
-  return [...problems, ...relationProblems(durations, minWriteIntervalMs)];
+  return [...problems, ...relationProblems(numbersOf(durations), minWriteIntervalMs)];
 }
 
 function rangeProblem(name: string, value: unknown): string[] {
   const least = mayBeZero.has(name) ? "0 or more" : "more than 0";
   const fine = typeof value === "number" && Number.isFinite(value) && (mayBeZero.has(name) ? value >= 0 : value > 0);
-  if (!fine) return [`${name} (${String(value)}) must be a finite number of milliseconds, ${least}`];
+  if (!fine) return [`${name} (${shown(value)}) must be a finite number of milliseconds, ${least}`];
   return value > greatestMs ? [`${name} (${value}) must be at most ${greatestMs}`] : [];
 }
 
@@ -85,9 +85,24 @@ function backoffProblems(backoff: unknown): string[] {
   const maxMs: unknown = Reflect.get(backoff, "maxMs");
   const problems = [...rangeProblem("workBackoffMs.minMs", minMs), ...rangeProblem("workBackoffMs.maxMs", maxMs)];
   if (problems.length === 0 && Number(minMs) > Number(maxMs)) {
-    problems.push(`workBackoffMs.minMs (${String(minMs)}) must be at most maxMs (${String(maxMs)})`);
+    problems.push(`workBackoffMs.minMs (${shown(minMs)}) must be at most maxMs (${shown(maxMs)})`);
   }
   return problems;
+}
+
+/** What is no number compares as NaN; it has been told by itself. */
+function numbersOf(durations: Durations): Durations {
+  const entries = Object.entries(durations).map(([name, value]: [string, unknown]) => {
+    return [name, typeof value === "number" || name === "workBackoffMs" ? value : NaN] as const;
+  });
+  return { ...durations, ...Object.fromEntries(entries) };
+}
+
+/** Any value in a few characters: options come from callers without types, too. */
+export function shown(value: unknown): string {
+  if (typeof value === "string") return JSON.stringify(value.slice(0, 80));
+  if (typeof value === "number" || typeof value === "boolean" || typeof value === "bigint") return String(value);
+  return value === undefined || value === null ? String(value) : `a value of type ${typeof value}`;
 }
 
 function relationProblems(d: Durations, minWriteIntervalMs: number): string[] {

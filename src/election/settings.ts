@@ -4,7 +4,7 @@ import { systemClock, type Clock } from "../system/clock.ts";
 import { silentLogger, type Logger } from "../system/logger.ts";
 import { systemRandom, type Random } from "../system/random.ts";
 import type { Leadership, StopReason } from "./leadership.ts";
-import { durationProblems, resolveDurations, type Durations } from "./durations.ts";
+import { durationProblems, resolveDurations, shown, type Durations } from "./durations.ts";
 
 /**
  * What `run` calls. Each may return a promise, which is awaited; what it resolves with is ignored. Each may throw or
@@ -171,14 +171,14 @@ function lockProblems(lock: ResourceLock | undefined): string[] {
   if (typeof lock !== "object" || lock === null) return ["lock is missing: pass a ResourceLock, such as a StorageLock"];
   const problems: string[] = [];
   if (typeof lock.identity !== "string" || lock.identity === "") {
-    problems.push(`lock.identity (${JSON.stringify(lock.identity)}) must be a non-empty text, unique to this instance`);
+    problems.push(`lock.identity (${shown(lock.identity)}) must be a non-empty text, unique to this instance`);
   }
   for (const method of ["get", "create", "update"] as const) {
     if (typeof lock[method] !== "function") problems.push(`lock.${method} must be a function`);
   }
   const least = lock.minWriteIntervalMs;
   if (least !== undefined && !(Number.isFinite(least) && least >= 0)) {
-    problems.push(`lock.minWriteIntervalMs (${String(least)}) must be a number of milliseconds, 0 or more`);
+    problems.push(`lock.minWriteIntervalMs (${shown(least)}) must be a number of milliseconds, 0 or more`);
   }
   return problems;
 }
@@ -187,14 +187,14 @@ function choiceProblems(options: LeaderElectorOptions): string[] {
   const problems: string[] = [];
   const oneOf = (name: string, value: unknown, choices: readonly unknown[]): void => {
     if (value === undefined || choices.includes(value)) return;
-    const known = choices.map((one) => JSON.stringify(one)).join(" or ");
-    problems.push(`${name} (${JSON.stringify(value)}) must be ${known}`);
+    const known = choices.map(shown).join(" or ");
+    problems.push(`${name} (${shown(value)}) must be ${known}`);
   };
   oneOf("onMissing", options.onMissing, ["create", "wait"]);
   oneOf("whenWorkReturns", options.whenWorkReturns, ["keep", "resign"]);
   oneOf("recampaign", options.recampaign, [true, false]);
   if (options.name !== undefined && (typeof options.name !== "string" || options.name === "")) {
-    problems.push(`name (${String(options.name)}) must be a non-empty text`);
+    problems.push(`name (${shown(options.name)}) must be a non-empty text`);
   }
   return problems;
 }

@@ -25,7 +25,7 @@ export class StorageUrl {
 
   /** @throws {InvalidSettingsError} if `text` is no storage URL. The message does not repeat it. */
   constructor(text: string) {
-    const parts = /^([a-z][a-z0-9+.-]*):(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(#.*)?$/is.exec(text);
+    const parts = /^([a-z][a-z0-9+.-]{0,30}):(?:\/\/([^/?#]*))?([^?#]*)(?:\?([^#]*))?(#.*)?$/is.exec(text);
     if (parts === null) throw new InvalidSettingsError(['a storage URL reads "scheme:path" or "scheme://host/path"']);
     const [, scheme = "", authority = "", path = "", query = "", fragment] = parts;
     this.scheme = scheme.toLowerCase();

@@ -2,7 +2,13 @@
 // tolerance is true. Method: each row of the table of options at its border, the table of presets, and random settings.
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { durationProblems, resolveDurations, tolerancesOf, type Durations } from "../../src/election/durations.ts";
+import {
+  durationProblems,
+  resolveDurations,
+  tolerancesOf,
+  type Durations,
+  shown,
+} from "../../src/election/durations.ts";
 import { resolveSettings } from "../../src/election/settings.ts";
 import { FakeLock } from "../../src/testing/index.ts";
 
@@ -28,14 +34,14 @@ describe("each number", () => {
 
   it.each(names)("%s is finite and more than 0", (name) => {
     for (const value of [...noNumbers, 0]) {
-      const text = `${name} (${String(value)}) must be a finite number of milliseconds, more than 0`;
+      const text = `${name} (${shown(value)}) must be a finite number of milliseconds, more than 0`;
       expect(problems({ [name]: value })).toContain(text);
     }
   });
 
   it.each(fromZero)("%s is finite, and may be 0", (name) => {
     for (const value of noNumbers) {
-      const text = `${name} (${String(value)}) must be a finite number of milliseconds, 0 or more`;
+      const text = `${name} (${shown(value)}) must be a finite number of milliseconds, 0 or more`;
       expect(problems({ [name]: value })).toContain(text);
     }
     expect(problems({ [name]: 0 })).toEqual([]);

@@ -77,7 +77,7 @@ describe("choices and parts", () => {
   });
 
   it("the name is text, and not empty", () => {
-    expect(problemsOf({ name: "" })).toEqual(["name () must be a non-empty text"]);
+    expect(problemsOf({ name: "" })).toEqual(['name ("") must be a non-empty text']);
     expect(problemsOf({ name: 7 })).toEqual(["name (7) must be a non-empty text"]);
   });
 
