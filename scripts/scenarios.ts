@@ -9,7 +9,7 @@ import { root } from "./subpaths.ts";
 
 /** The document with the table. */
 export const document = "docs/guarantees.md";
-const begin = "<!-- scenarios: node scripts/scenarios.ts -->";
+const begin = "<!-- scenarios: npm run scenarios -->";
 const end = "<!-- end of scenarios -->";
 
 /** A test, by its file and its title, with the number of the scenario that the title carries. */
@@ -138,7 +138,7 @@ if (import.meta.main) {
   for (const problem of problems) console.error(problem);
   const path = join(root, document);
   const isStale = readFileSync(path, "utf8") !== text;
-  if (isStale && process.argv.includes("--check")) console.error(`${document} is stale: node scripts/scenarios.ts`);
+  if (isStale && process.argv.includes("--check")) console.error(`${document} is stale: npm run scenarios`);
   else if (isStale) writeFileSync(path, text);
   process.exitCode = problems.length > 0 || (isStale && process.argv.includes("--check")) ? 1 : 0;
 }

@@ -20,7 +20,7 @@ describe("the scenarios", () => {
     expect(regenerated(tree).problems.join("\n")).toBe("");
   });
 
-  it("are told in the document as the tests have them: otherwise run node scripts/scenarios.ts", () => {
+  it("are told in the document as the tests have them: otherwise npm run scenarios", () => {
     expect(tree.get(document)).toBe(regenerated(tree).text);
   });
 
