@@ -1,142 +1,202 @@
-import { StaleTermError } from "../../src/errors.ts";
 import { LeaderElector } from "../../src/election/leader-elector.ts";
 import type { Leadership } from "../../src/election/leadership.ts";
+import { MultiLock } from "../../src/lock/multi-lock.ts";
+import { maxReadableTerm } from "../../src/lock/record-codec.ts";
+import type { ResourceLock } from "../../src/lock/resource-lock.ts";
 import { StorageLock } from "../../src/lock/storage-lock.ts";
-import { sleep } from "../../src/system/clock.ts";
-import { SeededRandom } from "../../src/testing/seeded-random.ts";
-import type { HistoryEvent } from "./history.ts";
+import type { SeededRandom } from "../../src/testing/seeded-random.ts";
+import type { Chance } from "./chance.ts";
+import type { HistoryEvent, HistoryRecord } from "./history.ts";
 import type { Plan } from "./plan.ts";
 import { SimHost } from "./sim-host.ts";
+import type { SimNetwork } from "./sim-network.ts";
 import type { SimServer } from "./sim-server.ts";
-import { SimStorage, type Network } from "./sim-storage.ts";
+import { SimStorage, type SentRequest } from "./sim-storage.ts";
+import { simWork, type FencedLog } from "./sim-work.ts";
 import type { World } from "./world.ts";
-
-/** The guarded resource: a log that takes terms in an order that never goes back, checked in the step that appends. */
-export class FencedLog {
-  #highest = 0;
-  #holder = "";
-
-  append(term: number, who: string): boolean {
-    if (term < this.#highest || (term === this.#highest && who !== this.#holder)) return false;
-    this.#highest = term;
-    this.#holder = who;
-    return true;
-  }
-
-  get highest(): number {
-    return this.#highest;
-  }
-}
 
 /** What candidates share. */
 export interface Scene {
   readonly world: World;
-  readonly server: SimServer;
-  readonly network: Network;
+  /** One, or two for a `MultiLock`. */
+  readonly servers: readonly [SimServer, ...SimServer[]];
+  readonly network: SimNetwork;
   readonly plan: Plan;
+  readonly chance: Chance;
   readonly log: FencedLog;
   readonly events: HistoryEvent[];
+  readonly nextSend: () => number;
+  /** How long the loop of somebody's work is blocked before its next step. */
+  readonly blockedMs: () => number;
 }
+
+const yearMs = 365 * 86_400_000;
 
 /** One process with a real elector on a simulated host. Killed, it is replaced by another one with the same label. */
 export class SimCandidate {
   readonly host: SimHost;
   readonly elector: LeaderElector;
-  readonly lock: StorageLock;
   readonly label: string;
+  readonly #lock: ResourceLock;
   readonly #scene: Scene;
-  leadership: Leadership | undefined;
-  alarms: string[] = [];
-  reads = 0;
-  writes = 0;
-  hints = 0;
+  #term = 0;
+  #answered = 0;
+  /** The run has settled, or the process is dead. */
+  settled = false;
+  /** Rows of the tables that show outside: how often. */
+  readonly rows = new Map<string, number>();
 
   constructor(
     scene: Scene,
-    { label, seed, rate }: { readonly label: string; readonly seed: number; readonly rate: number },
+    { label, name, rate }: { readonly label: string; readonly name: string; readonly rate: number },
   ) {
-    const { world, server, network, plan } = scene;
     this.#scene = scene;
     this.label = label;
-    const random = new SeededRandom(seed);
-    const years = 365 * 86_400_000;
-    this.host = new SimHost(world, { rate, wallMs: 1_790_000_000_000 + (random.next() - 0.5) * 10 * years });
-    const identity = (): string => this.lock.identity;
-    const storage = new SimStorage({
-      ...{ world, host: this.host, server, network, watch: plan.watch, minWriteIntervalMs: plan.minWriteIntervalMs },
-      get name() {
-        return identity();
-      },
-    });
-    this.lock = new StorageLock({ storage, namespace: "sim", name: "lease", label, random, clock: this.host });
+    const { plan, world, log } = scene;
+    const random = scene.chance.random(name);
+    const wallMs = 1_790_000_000_000 + (random.next() - 0.5) * 10 * yearMs; // clocks need not agree
+    this.host = new SimHost(world, { rate, wallMs });
+    this.#lock = this.#makeLock(random);
     this.elector = new LeaderElector({
-      ...{ lock: this.lock, clock: this.host, random, ...plan.preset, onMissing: plan.onMissing },
-      drainTimeoutMs: plan.preset.renewDeadlineMs,
+      ...{ lock: this.#lock, clock: this.host, random, ...plan.preset },
+      ...{ onMissing: plan.onMissing, whenWorkReturns: plan.whenWorkReturns },
+      ...(plan.termFloor && { termFloor: async () => log.highest }),
       callbacks: {
         onStartedLeading: (leadership) => this.#start(leadership),
-        onStoppedLeading: (reason) => this.#note({ what: "stop", term: this.leadership?.term ?? 0, reason }),
-        onNewLeader: (leader) => this.#note({ what: "newLeader", leader, term: 0 }),
+        onStoppedLeading: (reason) => this.#note({ what: "stop", term: this.#term, reason }),
       },
     });
-    this.elector.on("alarm", ({ kind, message }) => this.#note({ what: "note", text: `alarm ${kind}: ${message}` }));
-    this.elector.on("attempt", ({ op }) => {
-      if (op === "read") this.reads += 1;
-      else this.writes += 1;
-    });
-    this.elector.on("error", ({ error, where }) => {
-      if (where === "election") this.#note({ what: "note", text: `broken: ${String(error)}` });
-    });
+    this.#listen();
   }
 
   get identity(): string {
-    return this.lock.identity;
+    return this.#lock.identity;
   }
 
-  run(): Promise<void> {
-    return this.elector.run().then(() => this.#note({ what: "settled" }));
+  async run(): Promise<void> {
+    await this.elector.run();
+    this.settled = true;
+    this.#note({ what: "settled", localMs: this.host.monotonicMs() });
+  }
+
+  stop(): void {
+    this.#note({ what: "stopCalled", localMs: this.host.monotonicMs() });
+    void this.elector.stop();
+  }
+
+  /** SIGKILL. */
+  kill(): void {
+    this.host.kill();
+    this.settled = true;
+    this.#note({ what: "note", text: "killed" });
+  }
+
+  tell(text: string): void {
+    this.#note({ what: "note", text });
+  }
+
+  #makeLock(random: SeededRandom): ResourceLock {
+    const { servers, plan } = this.#scene;
+    const options = { namespace: "sim", name: "lease", label: this.label, random, clock: this.host };
+    const [primary, ...more] = servers.map((server) => new StorageLock({ ...options, storage: this.#open(server) }));
+    const [secondary] = more;
+    if (primary === undefined) throw new Error("a scene has at least one server");
+    if (!plan.multiLock || secondary === undefined) return primary;
+    return new MultiLock(primary, secondary, { clock: this.host });
+  }
+
+  #open(server: SimServer): SimStorage {
+    const { world, network, plan, nextSend } = this.#scene;
+    return new SimStorage({
+      ...{ world, server, network, nextSend, watch: plan.watch, minWriteIntervalMs: plan.minWriteIntervalMs },
+      host: this.host,
+      name: () => this.identity,
+      sent: (request) => this.#noteSend(request),
+      received: (stored, from) => {
+        const seen = { from, absent: stored === undefined, ...this.#localMs(), ...recordOf(stored?.value) };
+        this.#note({ what: "receive", ...seen });
+      },
+    });
+  }
+
+  #noteSend({ send, value, named }: SentRequest): void {
+    const fastMs = this.host.exactBootMs();
+    this.#note({ what: "send", send, named, fastMs, ...this.#localMs(), ...recordOf(value) });
+  }
+
+  /** What waits are judged by; of two locks, each receipt shows only half. */
+  #localMs(): { localMs?: number } {
+    return this.#scene.plan.multiLock ? {} : { localMs: this.host.monotonicMs() };
+  }
+
+  #listen(): void {
+    const { elector } = this;
+    elector.on("newLeader", ({ identity, term }) => this.#note({ what: "newLeader", leader: identity, term }));
+    elector.on("alarm", ({ kind, message }) => {
+      this.#note({ what: "alarm", kind });
+      this.#note({ what: "note", text: `alarm ${kind}: ${message}` });
+    });
+    elector.on("attempt", ({ op, result }) => {
+      if (result === "written" && op !== "release") this.#answered += 1;
+    });
+    elector.on("renewed", () => {
+      if (this.#answered === 0) this.#count("G2"); // confirmed by what was read, not by its answer
+      this.#answered = Math.max(0, this.#answered - 1);
+    });
+    elector.on("elected", () => {
+      this.#answered = 0;
+    });
+    elector.on("error", ({ error, where }) => {
+      if (where === "election") this.tell(`bug: ${String(error)}`);
+    });
+  }
+
+  #count(row: string): void {
+    this.rows.set(row, (this.rows.get(row) ?? 0) + 1);
   }
 
   async #start(leadership: Leadership): Promise<void> {
-    this.leadership = leadership;
     const { term } = leadership;
+    this.#term = term;
     this.#note({ what: "start", term });
     this.#note({ what: "workBegins", term });
+    const { world, plan, log, blockedMs, chance } = this.#scene;
     try {
-      await this.#work(leadership);
+      await simWork(leadership, {
+        ...{ world, host: this.host, plan, log, blockedMs, draws: chance.of("blockedLoop") },
+        acted: (current) => this.#note({ what: "act", term: current, fastMs: this.host.exactBootMs() }),
+        fenced: (current) => {
+          const accepted = log.append(current, this.identity);
+          this.#note({ what: "fence", term: current, accepted });
+          return accepted;
+        },
+      });
     } finally {
       this.#note({ what: "workEnds", term });
     }
-  }
-
-  async #work(leadership: Leadership): Promise<void> {
-    const { plan } = this.#scene;
-    const stepMs = plan.preset.retryPeriodMs / 8;
-    for (let steps = 0; ; steps += 1) {
-      if (leadership.signal.aborted && plan.work !== "ignoresAbort") return;
-      if (plan.work === "throws" && steps > 20) throw new Error("the work failed");
-      if (plan.work === "returns" && steps > 20) return;
-      if (plan.work === "ignoresAbort" && steps > 400) return;
-      try {
-        await leadership.guard(async (current) => this.#act(current));
-      } catch (error) {
-        if (error instanceof StaleTermError) throw error;
-        if (plan.work !== "ignoresAbort") return; // refused or outlasted: the term is over
-      }
-      await sleep(this.host, plan.work === "long" ? stepMs * 4 : stepMs);
-    }
-  }
-
-  async #act(term: number): Promise<void> {
-    this.#note({ what: "act", term });
-    const { log } = this.#scene;
-    const accepted = log.append(term, this.identity);
-    this.#note({ what: "fence", term, accepted });
-    if (!accepted) throw new StaleTermError("a larger term was here", { acceptedTerm: log.highest });
   }
 
   #note(event: DistributiveOmit<HistoryEvent, "atMs" | "who">): void {
     this.#scene.events.push({ ...event, atMs: this.#scene.world.nowMs, who: this.identity });
   }
 }
+
+/** What a stored value says; nothing of what cannot be read. */
+export function recordOf(value: Uint8Array | undefined): HistoryRecord {
+  let parsed: unknown;
+  try {
+    parsed = value === undefined ? undefined : JSON.parse(decoder.decode(value));
+  } catch {
+    return {}; // a hostile record: nobody's
+  }
+  if (typeof parsed !== "object" || parsed === null) return {};
+  const [holder, renewTime, term] = ["holderIdentity", "renewTime", "leaseTransitions"].map((field): unknown =>
+    Reflect.get(parsed, field),
+  );
+  if (typeof holder !== "string" || typeof renewTime !== "string" || typeof term !== "number") return {};
+  return term > maxReadableTerm ? {} : { holder, renewTime, term };
+}
+
+const decoder = new TextDecoder();
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;

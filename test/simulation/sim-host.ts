@@ -28,6 +28,12 @@ export class SimHost implements Clock {
   readonly #timers = new Set<Timer>();
   #overdue: (() => void)[] = [];
   #dead = false;
+  #second = 0;
+  #wakeUpsInSecond = 0;
+  /** The most timers that fired within one true second. */
+  mostWakeUps = 0;
+  /** When the process last stood still, in true time; `-Infinity` if it never did. */
+  lastStoodMs = -Infinity;
 
   constructor(world: World, { rate, wallMs }: { readonly rate: number; readonly wallMs: number }) {
     this.#world = world;
@@ -49,8 +55,12 @@ export class SimHost implements Clock {
 
   /** In steps of 10 ms, as Linux tells it. */
   bootMs(): number {
-    const exactMs = this.#bootMs + (this.#standstill === "everything" ? 0 : this.#elapsed());
-    return Math.floor(exactMs / 10) * 10;
+    return Math.floor(this.exactBootMs() / 10) * 10;
+  }
+
+  /** What a leader's clock should show: counts a suspend, but not the time in which every clock stood. */
+  exactBootMs(): number {
+    return this.#bootMs + (this.#standstill === "everything" ? 0 : this.#elapsed());
   }
 
   wallMs(): number {
@@ -92,14 +102,19 @@ export class SimHost implements Clock {
     this.#rearm();
   }
 
-  /** Everything that came due meanwhile arrives, in the order that `shuffle` gives it. */
-  resume(shuffle: <T>(items: T[]) => T[], wallJumpMs = 0): void {
-    if (this.#standstill === undefined) return;
+  /**
+   * Everything that came due meanwhile arrives, in the order that `shuffle` gives it; after `first`, which is what the
+   * blocked code itself does next.
+   */
+  resume(shuffle: <T>(items: readonly T[]) => readonly T[], { wallJumpMs = 0, first = (): void => {} } = {}): void {
+    if (this.#standstill === undefined) return this.deliver(first);
     this.#rebase();
     this.#standstill = undefined;
+    this.lastStoodMs = this.#world.nowMs;
     this.#wallMs += wallJumpMs;
     const overdue = shuffle(this.#overdue);
     this.#overdue = [];
+    this.#world.after(0, () => this.deliver(first));
     for (const run of overdue) this.#world.after(0, () => this.deliver(run));
     this.#rearm();
   }
@@ -110,6 +125,13 @@ export class SimHost implements Clock {
     for (const timer of this.#timers) timer.cancel();
     this.#timers.clear();
     this.#overdue = [];
+  }
+
+  #countWakeUp(): void {
+    const second = Math.floor(this.#world.nowMs / 1_000);
+    this.#wakeUpsInSecond = second === this.#second ? this.#wakeUpsInSecond + 1 : 1;
+    this.#second = second;
+    this.mostWakeUps = Math.max(this.mostWakeUps, this.#wakeUpsInSecond);
   }
 
   #elapsed(): number {
@@ -144,6 +166,7 @@ export class SimHost implements Clock {
           return;
         }
         this.#timers.delete(timer);
+        this.#countWakeUp();
         timer.run();
       };
       this.deliver(due);

@@ -3,51 +3,41 @@ import { HintQueue } from "../../src/storage/hint-queue.ts";
 import { VersionedLeaseStorage, type Attempt } from "../../src/storage/versioned-lease-storage.ts";
 import type { Hint, Stored, Version, WriteOutcome } from "../../src/storage/versioned-storage.ts";
 import type { SimHost } from "./sim-host.ts";
-import type { SimServer } from "./sim-server.ts";
+import type { Network } from "./sim-network.ts";
+import type { Sender, SimServer } from "./sim-server.ts";
 import type { World } from "./world.ts";
 
-/** What happens to one request. Times are true milliseconds. */
-export interface Passage {
-  readonly requestMs: number;
-  readonly answerMs: number;
-  readonly requestLost: boolean;
-  readonly answerLost: boolean;
-  /** The request arrives a second time, this much later. */
-  readonly doubledMs: number | undefined;
-  /** Refused by the server before it did anything. */
-  readonly refused: { readonly retryAfterMs: number } | undefined;
-  /** Applied, and then answered with trouble. */
-  readonly failsAfter: boolean;
-  /** A read is answered as of this much earlier. */
-  readonly staleMs: number;
+/** A write as it leaves its host. */
+export interface SentRequest {
+  readonly send: number;
+  readonly place: string;
+  readonly value: Uint8Array | undefined;
+  readonly named: Version | undefined;
 }
 
-/** What happens to one hint; `undefined`: lost. */
-export interface HintPassage {
-  readonly delayMs: number;
-  readonly again: number | undefined;
-}
-
-/** The network between one host and the server: draws what becomes of each message. */
-export interface Network {
-  passage(from: string, kind: "read" | "write"): Passage;
-  hint(to: string): HintPassage | undefined;
-}
-
-/** How a simulated storage looks to its users. */
+/** How a simulated storage looks to its users, and who hears what passes. */
 export interface SimStorageOptions {
   readonly world: World;
   readonly host: SimHost;
   readonly server: SimServer;
   readonly network: Network;
-  readonly name: string;
+  /** The identity of the candidate, which is drawn later than this is made. */
+  readonly name: () => string;
   readonly watch: "records" | "bare" | "none";
   readonly minWriteIntervalMs: number;
+  readonly nextSend: () => number;
+  readonly sent: (request: SentRequest) => void;
+  /** Something reached the process: the answer to a read that it still waits for, or a record with a hint. */
+  readonly received: (stored: Stored | undefined, from: "read" | "hint") => void;
 }
+
+/** The longest that an answer waits to be overtaken. */
+const overtakenWithinMs = 9_000;
 
 /** A real driver over a simulated wire: the server applies a request apart from the time of its answer. */
 export class SimStorage extends VersionedLeaseStorage {
   readonly #options: SimStorageOptions;
+  #overtaken: (() => void)[] = [];
 
   constructor(options: SimStorageOptions) {
     super({
@@ -62,28 +52,31 @@ export class SimStorage extends VersionedLeaseStorage {
     this.#options = options;
   }
 
-  protected override readOnce(): Promise<Stored | undefined> {
-    const { server, world } = this.#options;
-    return this.#send("read", (staleMs) => (staleMs > 0 ? server.asOf(world.nowMs - staleMs) : server.current));
+  protected override async readOnce(_key: string, { signal }: Attempt): Promise<Stored | undefined> {
+    const { server, world, received } = this.#options;
+    const look = (staleMs: number): Stored | undefined =>
+      staleMs > 0 ? server.asOf(world.nowMs - staleMs) : server.current;
+    return this.#send("read", look, (stored) => {
+      if (!signal.aborted) received(stored, "read");
+    });
   }
 
-  protected override createOnce(_key: string, value: Uint8Array, _attempt: Attempt): Promise<WriteOutcome> {
-    const { server, name } = this.#options;
-    return this.#send("write", () => outcome(server.create(value, name)));
+  protected override createOnce(_key: string, value: Uint8Array): Promise<WriteOutcome> {
+    const { server } = this.#options;
+    return this.#write({ value, named: undefined }, (sender) => server.create(value, sender));
   }
 
   protected override replaceOnce(
     _key: string,
     { value, expected }: { readonly value: Uint8Array; readonly expected: Version },
-    _attempt: Attempt,
   ): Promise<WriteOutcome> {
-    const { server, name } = this.#options;
-    return this.#send("write", () => outcome(server.replace(value, expected, name)));
+    const { server } = this.#options;
+    return this.#write({ value, named: expected }, (sender) => server.replace(value, expected, sender));
   }
 
   protected override removeOnce(_key: string, expected: Version): Promise<WriteOutcome> {
-    const { server, name } = this.#options;
-    return this.#send("write", () => outcome(server.remove(expected, name)));
+    const { server } = this.#options;
+    return this.#write({ value: undefined, named: expected }, (sender) => server.remove(expected, sender));
   }
 
   protected override async *listPages(): AsyncGenerator<never[]> {
@@ -95,15 +88,18 @@ export class SimStorage extends VersionedLeaseStorage {
   }
 
   protected override async *watchOnce(_key: string, signal: AbortSignal): AsyncGenerator<Hint, void, undefined> {
-    const { host, server, network, name, watch, world } = this.#options;
+    const { host, server, network, name, watch, world, received } = this.#options;
     const queue = new HintQueue();
     const look = (): void => {
-      const passage = network.hint(name);
+      const passage = network.hint(name());
       if (passage === undefined) return;
-      const seen = server.current;
-      const hint: Hint = watch === "records" && seen !== undefined ? { seen } : {};
-      world.after(passage.delayMs, () => host.deliver(() => queue.push(hint)));
-      if (passage.again !== undefined) world.after(passage.again, () => host.deliver(() => queue.push(hint)));
+      const seen = watch === "records" ? server.current : undefined;
+      const arrive = (): void => {
+        if (seen !== undefined && !signal.aborted) received(seen, "hint");
+        queue.push(seen === undefined ? {} : { seen });
+      };
+      world.after(passage.delayMs, () => host.deliver(arrive));
+      if (passage.againMs !== undefined) world.after(passage.againMs, () => host.deliver(arrive));
     };
     server.watchers.add(look);
     look();
@@ -114,13 +110,25 @@ export class SimStorage extends VersionedLeaseStorage {
     }
   }
 
+  #write(
+    { value, named }: Pick<SentRequest, "value" | "named">,
+    apply: (sender: Sender) => Version | undefined,
+  ): Promise<WriteOutcome> {
+    const { name, nextSend, sent, server } = this.#options;
+    const send = nextSend();
+    sent({ send, place: server.place, value, named });
+    return this.#send("write", () => outcome(apply({ by: name(), send })));
+  }
+
   /** One request and its answer, each with its own fate. */
-  #send<T>(kind: "read" | "write", apply: (staleMs: number) => T): Promise<T> {
-    const { world, host, network, name } = this.#options;
-    const passage = network.passage(name, kind);
+  #send<T>(kind: "read" | "write", apply: (staleMs: number) => T, hear?: (value: T) => void): Promise<T> {
+    const { world, network, name } = this.#options;
+    const passage = network.passage(name(), kind);
     return new Promise((resolve, reject) => {
       const answer = (run: () => void): void => {
-        if (!passage.answerLost) world.after(passage.answerMs, () => host.deliver(run));
+        if (passage.answerLost) return;
+        if (passage.overtaken) this.#hold(run);
+        else world.after(passage.answerMs, () => this.#deliver(run));
       };
       const arrive = (): void => {
         if (passage.refused !== undefined) {
@@ -129,11 +137,33 @@ export class SimStorage extends VersionedLeaseStorage {
           return answer(() => reject(new StorageUnavailableError("429", details)));
         }
         const value = apply(passage.staleMs);
-        answer(() => (passage.failsAfter ? reject(new UnknownOutcomeError("500")) : resolve(value)));
+        answer(() => {
+          if (passage.failsAfter) return reject(new UnknownOutcomeError("500"));
+          hear?.(value);
+          resolve(value);
+        });
       };
       if (!passage.requestLost) world.after(passage.requestMs, arrive);
       if (passage.doubledMs !== undefined) world.after(passage.requestMs + passage.doubledMs, arrive);
     });
+  }
+
+  /** An answer that waits until a later one has overtaken it. */
+  #hold(run: () => void): void {
+    const { world, host } = this.#options;
+    let told = false;
+    const tell = (): void => {
+      if (!told) host.deliver(run);
+      told = true;
+    };
+    this.#overtaken.push(tell);
+    world.after(overtakenWithinMs, tell);
+  }
+
+  #deliver(run: () => void): void {
+    const { world, host } = this.#options;
+    host.deliver(run);
+    for (const tell of this.#overtaken.splice(0)) world.after(0.01, tell);
   }
 }
 

@@ -1,0 +1,147 @@
+// `npm run simulate`: plays elections from seeds, and judges each by every promise. Exits with 1 if one was broken.
+import { parseArgs } from "node:util";
+import type { Violation } from "../test/simulation/history.ts";
+import { playSeeds, type JobAnswer, type JobsResult } from "../test/simulation/jobs.ts";
+import { faultNames, type FaultName, type PlanOptions } from "../test/simulation/plan.ts";
+import { allRows } from "../test/simulation/rows.ts";
+import { shrink } from "../test/simulation/shrink.ts";
+import { simulate } from "../test/simulation/simulate.ts";
+import { traceOf } from "../test/simulation/trace.ts";
+
+const usage = `npm run simulate -- [options]
+  --seeds N       how many seeds are played (default 200)
+  --from K        the first of them (default 1)
+  --jobs J        worker processes (default 1)
+  --seed K        this seed alone
+  --trace         with --seed: one line for each event
+  --faults a,b    exactly these faults, instead of those that each seed draws; "none" for none
+  --drift x       clocks run at rates of 1 - x to 1 + x
+  --repeats R     play each seed R times, and demand the same events each time (default 1)
+Faults: ${faultNames.join(", ")}
+`;
+
+interface Options {
+  readonly seeds: number;
+  readonly from: number;
+  readonly jobs: number;
+  readonly repeats: number;
+  readonly trace: boolean;
+  readonly single: boolean;
+  readonly faults: readonly FaultName[] | undefined;
+  readonly drift: number | undefined;
+}
+
+function parse(): Options {
+  const text = { type: "string" } as const;
+  const { values } = parseArgs({
+    options: {
+      ...{ seeds: text, from: text, jobs: text, seed: text, faults: text, drift: text, repeats: text },
+      trace: { type: "boolean", default: false },
+    },
+  });
+  const single = values.seed !== undefined;
+  return {
+    seeds: single ? 1 : whole("seeds", values.seeds ?? "200"),
+    from: whole(single ? "seed" : "from", values.seed ?? values.from ?? "1"),
+    jobs: whole("jobs", values.jobs ?? "1"),
+    repeats: whole("repeats", values.repeats ?? "1"),
+    ...{ trace: values.trace, single },
+    faults: values.faults === undefined ? undefined : faultsOf(values.faults),
+    drift: values.drift === undefined ? undefined : driftOf(values.drift),
+  };
+}
+
+function whole(name: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new TypeError(`--${name} (${text}) must be a whole number above 0`);
+  return value;
+}
+
+function driftOf(text: string): number {
+  const value = Number(text);
+  if (!(value >= 0 && value < 1)) throw new TypeError(`--drift (${text}) must be a number from 0 to below 1`);
+  return value;
+}
+
+function faultsOf(text: string): FaultName[] {
+  const names = text === "none" ? [] : text.split(",");
+  const faults = faultNames.filter((fault) => names.includes(fault));
+  const unknown = names.filter((name) => !faults.some((fault) => fault === name));
+  if (unknown.length > 0) throw new TypeError(`--faults: there is no ${unknown.join(", ")}`);
+  return faults;
+}
+
+async function main(options: Options): Promise<number> {
+  const { from, seeds, jobs, repeats, faults, drift } = options;
+  const planned = { ...(faults !== undefined && { faults }), ...(drift !== undefined && { drift }) };
+  if (options.single && options.trace) return trace(from, planned);
+  let played = 0;
+  const heard = (answer: JobAnswer): void => {
+    played += 1;
+    if (played % 200 === 0 && played < seeds) print(`${played} of ${seeds} seeds played`);
+    for (const problem of problemsOf(answer)) print(`seed ${answer.seed}: ${problem}`);
+  };
+  const result = await playSeeds({ from, seeds, jobs, repeats, faults, drift, heard });
+  const broken = result.answers.filter((answer) => problemsOf(answer).length > 0);
+  for (const { seed, violations } of broken.slice(0, 3)) {
+    if (violations[0] !== undefined) await explain(seed, violations[0], planned);
+  }
+  for (const line of summary(result, broken.length)) print(line);
+  return broken.length > 0 ? 1 : 0;
+}
+
+function problemsOf({ violations, hashes }: JobAnswer): string[] {
+  const different = hashes.length > 1 ? ["the same seed gave different events"] : [];
+  return [
+    ...different,
+    ...violations.map(({ invariant, atMs, text }) => `${invariant} at ${atMs.toFixed(1)}: ${text}`),
+  ];
+}
+
+/** One seed, event by event. */
+async function trace(seed: number, planned: PlanOptions): Promise<number> {
+  const { plan, events, violations } = await simulate(seed, planned);
+  for (const line of traceOf(events)) print(line);
+  print(JSON.stringify({ ...plan, faults: [...plan.faults] }));
+  for (const { invariant, atMs, text } of violations) print(`${invariant} at ${atMs.toFixed(1)}: ${text}`);
+  return violations.length > 0 ? 1 : 0;
+}
+
+/** How to see it again, with as few faults as break the same promise, and its last minute. */
+async function explain(seed: number, violation: Violation, planned: PlanOptions): Promise<void> {
+  const { faults, result } = await shrink(seed, violation, planned);
+  const drift = planned.drift === undefined ? "" : ` --drift ${planned.drift}`;
+  print(`\nseed ${seed} breaks ${violation.invariant}: ${violation.text}`);
+  print(`  again:            npm run simulate -- --seed ${seed}${drift} --trace`);
+  print(
+    `  with less faults: npm run simulate -- --seed ${seed}${drift} --faults ${faults.join(",") || "none"} --trace`,
+  );
+  const first = result.violations.find(({ invariant }) => invariant === violation.invariant);
+  const untilMs = first?.atMs ?? violation.atMs;
+  print(`  the last 60 s of that:`);
+  for (const line of traceOf(result.events, untilMs - 60_000, untilMs)) print(line);
+}
+
+function summary({ answers, rows, reasons, terms, simulatedMs, cpuMs }: JobsResult, broken: number): string[] {
+  const hours = simulatedMs / 3_600_000;
+  const missing = allRows.filter((row) => !rows.has(row));
+  return [
+    `${answers.length} seeds, ${terms} terms, ${hours.toFixed(1)} simulated hours; ${broken} seeds broke a promise`,
+    `${(hours / (cpuMs / 1_000)).toFixed(2)} simulated hours per second and core`,
+    `rows taken: ${allRows.map((row) => `${row} ${rows.get(row) ?? 0}`).join(", ")}`,
+    ...(missing.length > 0 ? [`rows never taken: ${missing.join(", ")}`] : []),
+    `terms ended: ${[...reasons].map(([reason, count]) => `${reason} ${count}`).join(", ")}`,
+  ];
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+try {
+  process.exitCode = await main(parse());
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${usage}`);
+  process.exitCode = 2;
+}

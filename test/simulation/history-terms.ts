@@ -1,0 +1,125 @@
+import type { HistoryEvent, Violation } from "./history.ts";
+
+/** S5: terms of successive leaders grow, over releases, restarts and labels. */
+export function checkStarts(events: readonly HistoryEvent[]): Violation[] {
+  const violations: Violation[] = [];
+  let highest = 0;
+  let leader = "";
+  for (const event of events) {
+    if (event.what !== "start") continue;
+    if (event.term <= highest) {
+      const text = `${event.who} starts term ${event.term} after ${leader} had ${highest}`;
+      violations.push({ invariant: "S5", atMs: event.atMs, text });
+    }
+    if (event.term > highest) [highest, leader] = [event.term, event.who];
+  }
+  return violations;
+}
+
+/** What one candidate has shown of its terms so far. */
+interface Story {
+  open: number | undefined;
+  readonly started: Set<number>;
+  settled: boolean;
+}
+
+/** What may be told of a candidate whose run has settled: work that overran, and what the network still brings. */
+const afterSettled: ReadonlySet<string> = new Set(["settled", "note", "workEnds", "fence", "apply", "receive"]);
+
+/**
+ * S8, S10: one start for each term, at most one stop, only after its start; no step outside of an open term; terms do
+ * not interleave; nothing after the run has settled.
+ */
+export function checkCallbacks(events: readonly HistoryEvent[]): Violation[] {
+  const violations: Violation[] = [];
+  const stories = new Map<string, Story>();
+  for (const event of events) {
+    const story = stories.get(event.who) ?? { open: undefined, started: new Set(), settled: false };
+    stories.set(event.who, story);
+    const bad = callbackProblem(event, story);
+    if (bad !== undefined) {
+      const invariant = event.what === "act" ? "S8" : "S10";
+      violations.push({ invariant, atMs: event.atMs, text: `${event.who}: ${bad}` });
+    }
+    if (event.what === "settled") story.settled = true;
+    if (event.what === "stop") story.open = undefined;
+    if (event.what === "start") {
+      story.open = event.term;
+      story.started.add(event.term);
+    }
+  }
+  return violations;
+}
+
+function callbackProblem(event: HistoryEvent, { open, started, settled }: Story): string | undefined {
+  if (settled && !afterSettled.has(event.what)) return `${event.what} after its run has settled`;
+  switch (event.what) {
+    case "start":
+      if (open !== undefined) return `start of ${event.term} while ${open} is not stopped`;
+      return started.has(event.term) ? `second start of ${event.term}` : undefined;
+    case "stop":
+      if (open === undefined) return `stop (${event.reason}) without a start`;
+      return event.reason === "" ? "stop without a reason" : undefined;
+    case "act":
+      return open === event.term ? undefined : `act in term ${event.term}, which is not open`;
+    default:
+      return undefined;
+  }
+}
+
+/** S12: the fenced resource accepted terms in an order that never goes back, and each from one identity. */
+export function checkFence(events: readonly HistoryEvent[]): Violation[] {
+  const violations: Violation[] = [];
+  let highest = 0;
+  let holder = "";
+  for (const event of events) {
+    if (event.what !== "fence" || !event.accepted) continue;
+    if (event.term < highest || (event.term === highest && holder !== event.who)) {
+      const text = `term ${event.term} of ${event.who} accepted after ${highest} of ${holder}`;
+      violations.push({ invariant: "S12", atMs: event.atMs, text });
+    } else {
+      [highest, holder] = [event.term, event.who];
+    }
+  }
+  return violations;
+}
+
+/** What one candidate was told of leaders. */
+interface Told {
+  leader: string;
+  highest: number;
+  alarmed: boolean;
+  /** Those that an alarm came before: it is raised once for each. */
+  readonly covered: Set<string>;
+}
+
+/** S13: each candidate reports leaders with growing terms; smaller ones only after the alarm `termRegression`. */
+export function checkNewLeaders(events: readonly HistoryEvent[]): Violation[] {
+  const violations: Violation[] = [];
+  const candidates = new Map<string, Told>();
+  for (const event of events) {
+    const { who, atMs } = event;
+    if (event.what !== "newLeader" && event.what !== "alarm") continue;
+    const told = candidates.get(who) ?? { leader: "", highest: 0, alarmed: false, covered: new Set() };
+    candidates.set(who, told);
+    if (event.what === "alarm") {
+      told.alarmed ||= event.kind === "termRegression";
+      continue;
+    }
+    const bad = newLeaderProblem(event, told);
+    if (bad !== undefined)
+      violations.push({ invariant: "S13", atMs, text: `${who} is told of ${event.leader} ${bad}` });
+  }
+  return violations;
+}
+
+function newLeaderProblem({ leader, term }: { leader: string; term: number }, told: Told): string | undefined {
+  const again = told.leader === leader;
+  const grows = term >= told.highest;
+  if (!grows && told.alarmed) told.covered.add(`${leader} ${term}`);
+  told.alarmed &&= term <= told.highest; // over once the terms have grown above all before
+  told.leader = leader;
+  told.highest = Math.max(told.highest, term);
+  if (again) return "twice in a row";
+  return grows || told.covered.has(`${leader} ${term}`) ? undefined : `with the smaller term ${term}, without an alarm`;
+}

@@ -1,0 +1,217 @@
+import { check, type EventOf, type HistoryEvent, type Violation } from "./history.ts";
+import type { Plan } from "./plan.ts";
+import { roundTripMs, type PlayedRun } from "./sim-run.ts";
+
+/** What a run is worth: its broken promises, and how much was led. */
+export interface Verdict {
+  readonly violations: readonly Violation[];
+  /** How much of the calm was led: from the bound of L1 until the leader was asked to resign. */
+  readonly ledShare: number;
+}
+
+/** Judges a run: safety by its history, liveness by what came after healing, as far as its plan allows to demand it. */
+export function judge(run: PlayedRun): Verdict {
+  const { plan, events } = run;
+  const terms = termsOf(events, run.endMs);
+  const ledShare = ledShareOf(run, terms);
+  const violations = [
+    ...check(events, plan.preset).filter(({ invariant }) => demands(invariant, plan)),
+    ...leaderAfterHealing(run, terms, ledShare),
+    ...successionProblems(run, terms),
+    ...lostTermProblems(run),
+    ...settlingProblems(run),
+    ...paceProblems(run),
+    ...bugs(events),
+  ];
+  return { violations: violations.toSorted((one, other) => one.atMs - other.atMs), ledShare };
+}
+
+/** What the assumptions of a run allow to be demanded. */
+function demands(invariant: string, { faults, multiLock, versions }: Plan): boolean {
+  const undone = faults.has("restored") || faults.has("deletion");
+  switch (invariant) {
+    case "S1":
+      return !undone && !faults.has("allClocksStand");
+    case "S5":
+      return !undone && !faults.has("allClocksStand"); // a win may be started long after
+    case "S4":
+      // What another hand brings back makes versions of content repeat, and doubled requests apply once more.
+      return !undone;
+    case "S6":
+      return !(faults.has("restored") && versions === "content");
+    case "S3":
+    case "S9":
+      return !multiLock; // what is received is half of what is seen
+    default:
+      return true;
+  }
+}
+
+interface Term {
+  readonly who: string;
+  readonly fromMs: number;
+  untilMs: number;
+}
+
+/** From the start to the stop of each term. */
+function termsOf(events: readonly HistoryEvent[], endMs: number): Term[] {
+  const terms: Term[] = [];
+  const open = new Map<string, Term>();
+  for (const { what, who, atMs, ...rest } of events) {
+    if (what === "start") {
+      const term = { who, fromMs: atMs, untilMs: endMs };
+      terms.push(term);
+      open.set(who, term);
+    } else if (what === "stop" || ("text" in rest && rest.text === "killed")) {
+      const term = open.get(who);
+      if (term !== undefined) term.untilMs = atMs;
+      open.delete(who);
+    }
+  }
+  return terms;
+}
+
+function ledShareOf({ healedAtMs, leaderWithinMs, resignedAtMs }: PlayedRun, terms: readonly Term[]): number {
+  const fromMs = healedAtMs + leaderWithinMs;
+  let ledMs = 0;
+  for (const term of terms) ledMs += Math.max(0, Math.min(term.untilMs, resignedAtMs) - Math.max(term.fromMs, fromMs));
+  return ledMs / (resignedAtMs - fromMs);
+}
+
+/** Whether the work of this run leaves the election alone: it neither fails, nor goes on after its term. */
+function isSteady({ work, whenWorkReturns }: Plan): boolean {
+  return work === "short" || work === "long" || (work === "returns" && whenWorkReturns === "keep");
+}
+
+/** L1, and that somebody leads most of the time. */
+function leaderAfterHealing(run: PlayedRun, terms: readonly Term[], ledShare: number): Violation[] {
+  const { plan, healedAtMs, leaderWithinMs, stoppedAtMs } = run;
+  const steady = isSteady(plan);
+  const untilMs = steady ? healedAtMs + leaderWithinMs : stoppedAtMs; // elsewhere a back-off, or old work, comes first
+  const first = terms.find((term) => term.untilMs > healedAtMs);
+  const problems: Violation[] = [];
+  if (first === undefined || first.fromMs > untilMs) {
+    const told = first === undefined ? "nobody leads" : `the first leader comes ${ms(first.fromMs - healedAtMs)}`;
+    const text = `${told} after everything has healed; within ${ms(untilMs - healedAtMs)} one must`;
+    problems.push({ invariant: "L1", atMs: untilMs, text });
+  }
+  if (steady && ledShare < 0.95) {
+    const text = `only ${(100 * ledShare).toFixed(0)} % of the calm time was led`;
+    problems.push({ invariant: "ledShare", atMs: stoppedAtMs, text });
+  }
+  return problems;
+}
+
+/**
+ * L2: after the release of the leader that resigned, another candidate starts at once. Not demanded of two locks: a
+ * renewal in flight may leave the release in one of them only, and then the lease runs out.
+ */
+function successionProblems(
+  { plan, events, resignedAtMs, stoppedAtMs }: PlayedRun,
+  terms: readonly Term[],
+): Violation[] {
+  if (!isSteady(plan) || plan.candidates < 2 || plan.multiLock) return [];
+  const release = events.find(
+    ({ what, atMs, ...rest }) => what === "apply" && atMs > resignedAtMs && "holder" in rest && rest.holder === "",
+  );
+  if (release === undefined || release.atMs > stoppedAtMs) return [];
+  const { watch, preset, drift } = plan;
+  const rounds = watch === "records" ? 3 : 4;
+  const pollMs = watch === "none" ? (2.2 * preset.retryPeriodMs) / (1 - drift) : 0;
+  const withinMs = pollMs + rounds * roundTripMs(plan) + measuredRoundTripMs;
+  const next = terms.find(({ who, fromMs }) => fromMs >= release.atMs && who !== release.who);
+  const tookMs = (next?.fromMs ?? Infinity) - release.atMs;
+  if (tookMs <= withinMs) return [];
+  const text = `a successor starts ${ms(tookMs)} after the release; within ${ms(withinMs)} one must`;
+  return [{ invariant: "L2", atMs: release.atMs, text }];
+}
+
+/**
+ * A standby spreads over the round trip that it has measured. One that hears records with hints sends nothing while it
+ * waits, so what it measures may date from the time before healing, when answers came late.
+ */
+const measuredRoundTripMs = 18_000;
+
+const involuntary: ReadonlySet<string> = new Set(["expired", "taken", "erased"]);
+
+/**
+ * L3: a term that began after healing is not lost, since every answer comes in time (but it may be fenced). Not
+ * demanded of two locks, which are read one after the other: a read may show half of one's own acquisition.
+ */
+function lostTermProblems({ plan, events, healedAtMs }: PlayedRun): Violation[] {
+  if (plan.multiLock) return [];
+  const begun = new Set<string>();
+  const problems: Violation[] = [];
+  for (const event of events) {
+    if (event.atMs <= healedAtMs) continue;
+    if (event.what === "start") begun.add(`${event.who} ${event.term}`);
+    if (event.what !== "stop" || !involuntary.has(event.reason) || !begun.has(`${event.who} ${event.term}`)) continue;
+    const text = `${event.who} loses term ${event.term} (${event.reason}), which began after healing`;
+    problems.push({ invariant: "L3", atMs: event.atMs, text });
+  }
+  return problems;
+}
+
+/** L4: a stop settles within the drain, the release and 100 ms, by its own clock; where its process stood, later. */
+function settlingProblems({ plan, events, candidates }: PlayedRun): Violation[] {
+  const { renewDeadlineMs } = plan.preset;
+  const withinMs = 1.5 * renewDeadlineMs + 100;
+  const called = new Map<string, EventOf<"stopCalled">>();
+  const problems: Violation[] = [];
+  for (const event of events) {
+    if (event.what === "stopCalled") called.set(event.who, event);
+    if (event.what !== "settled") continue;
+    const call = called.get(event.who);
+    called.delete(event.who);
+    const host = candidates.find(({ identity }) => identity === event.who)?.host;
+    if (call === undefined || host === undefined || host.lastStoodMs > call.atMs) continue;
+    const tookMs = (event.localMs ?? 0) - (call.localMs ?? 0);
+    if (tookMs <= withinMs + 0.01) continue;
+    const text = `${event.who} settles ${ms(tookMs)} after its stop; within ${ms(withinMs)} it must`;
+    problems.push({ invariant: "L4", atMs: event.atMs, text });
+  }
+  for (const { identity, settled } of candidates) {
+    const call = called.get(identity);
+    if (call === undefined || settled) continue;
+    problems.push({ invariant: "L4", atMs: call.atMs, text: `${identity} never settles after its stop` });
+  }
+  return problems;
+}
+
+/** L5: requests of one candidate in one minute, under any fault; and wake-ups in one second. */
+function paceProblems({ plan, network, candidates, endMs }: PlayedRun): Violation[] {
+  const { retryPeriodMs, renewDeadlineMs, leaseDurationMs } = plan.preset;
+  const renewals = 60_000 / Math.min(leaseDurationMs / 3, renewDeadlineMs / 2);
+  const factor = (plan.multiLock ? 2 : 1) * (1 + plan.drift); // a fast clock has more than a minute in a minute
+  const most = factor * (renewals + 150_000 / retryPeriodMs + 130) + 1;
+  const busy = [...network.requests].filter(([, count]) => count > most);
+  const problems: Violation[] = busy.map(([key, count]) => {
+    const [who, minute] = key.split(" ");
+    const text = `${who} sent ${count} requests in minute ${minute}, at most ${most.toFixed(0)} are allowed`;
+    return { invariant: "L5", atMs: Number(minute) * 60_000, text };
+  });
+  const stepsPerSecond = 8_000 / retryPeriodMs; // the work's own sleeps
+  for (const { identity, host } of candidates) {
+    if (host.mostWakeUps <= (50 + stepsPerSecond) * (1 + plan.drift)) continue;
+    const text = `${identity} woke up ${host.mostWakeUps} times in one second`;
+    problems.push({ invariant: "L5", atMs: endMs, text });
+  }
+  return problems;
+}
+
+/** What the elector itself reports as impossible. */
+function bugs(events: readonly HistoryEvent[]): Violation[] {
+  return events.flatMap((event) => {
+    const broken = (event.what === "note" && event.text.startsWith("bug:")) || isInvariantAlarm(event);
+    if (!broken) return [];
+    return [{ invariant: "bug", atMs: event.atMs, text: `${event.who}: ${"text" in event ? event.text : "alarm"}` }];
+  });
+}
+
+function isInvariantAlarm(event: HistoryEvent): boolean {
+  return event.what === "alarm" && event.kind === "invariant";
+}
+
+function ms(value: number): string {
+  return `${value.toFixed(0)} ms`;
+}
