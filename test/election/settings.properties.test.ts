@@ -1,5 +1,5 @@
-// Goal: whatever a caller without types passes as options is either complete and within all bounds afterwards, or refused
-// with a list of problems that names what was given. Method: random options, from almost right to nonsense.
+// Goal: whatever a caller without types passes as options is complete and within all bounds afterwards, or refused with
+// a list of problems that names what was given. Method: random options, from almost right to nonsense.
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { InvalidSettingsError } from "../../src/errors.ts";

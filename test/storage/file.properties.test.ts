@@ -1,5 +1,6 @@
-// Goal: whatever several connections to one directory do in whatever order, each call answers as one document store with
-// compare-and-swap would. Method: random sequences of calls, with current, older and foreign versions, beside a model.
+// Goal: whatever several connections to one directory do in whatever order, each call answers as one document store
+// with compare-and-swap would. Method: random sequences of calls, with current, older and foreign versions, beside a
+// model.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
