@@ -228,6 +228,16 @@ describe("what cannot be read", () => {
     }
   });
 
+  it("is an answer as good as any other", () => {
+    const folding = candidate((state) => {
+      Object.assign(state, { readFailed: true, watchOpenedSeq: state.seq, mustReadSinceSeq: state.seq });
+    });
+    folding.draw = 0.5;
+    folding.readGarbage(corrupt);
+    expect(folding.state).toMatchObject({ readFailed: false, watchLive: true, mustReadSinceSeq: undefined });
+    expect(folding.state.nextPollMs).toBe(nowMs + 3_200);
+  });
+
   it("says so in few and printable characters", () => {
     const folding = candidate();
     folding.readGarbage(new Error(`\u001b[2J${"x".repeat(10_000)}`));
@@ -311,8 +321,24 @@ describe("decide G3: my last confirmed pair under another version", () => {
     folding.read({ ...own(folding), strategy: "edited" }, "v9");
     expect(folding.state.sent.confirmed?.version).toBe("v9");
     expect(folding.state.sent.confirmed?.record.strategy).toBe("edited");
+    expect(folding.state.seen).toMatchObject({ version: "v9", record: { strategy: "edited" } });
     expect({ ...term(folding.state), answeredReadSeq: 0 }).toEqual({ ...before, answeredReadSeq: 0 });
     expect(folding.effects()).toEqual([]);
+  });
+});
+
+describe("decide G7: what a doubt is judged by", () => {
+  it("is the newest read that was answered, in the order of their sends; a hint is none", () => {
+    const folding = leader();
+    const [older, newer] = [folding.sendRead(), folding.sendRead()];
+    folding.read(own(folding), "v1", newer);
+    expect(term(folding.state).answeredReadSeq).toBe(newer);
+    folding.readNothing(older);
+    folding.hint(own(folding));
+    expect(term(folding.state).answeredReadSeq).toBe(newer);
+    const last = folding.sendRead();
+    folding.readGarbage(corrupt, last);
+    expect(term(folding.state).answeredReadSeq).toBe(last);
   });
 });
 
@@ -489,8 +515,20 @@ describe("the truth: a read that was sent after a lost race", () => {
     });
     const restored = record("me", { renewTime: "2025" });
     folding.read(restored, "v9");
-    folding.read(restored, "v9");
+    folding.atMs += 1_000;
+    folding.read(restored, "v10");
     expect(inHand(folding)).toEqual(restored);
+    expect(folding.state.seen).toMatchObject({ version: "v10", lastReceiptMs: nowMs + 1_000 });
+  });
+
+  it("is none to a candidate, if the read was sent before what it has to judge", () => {
+    const folding = candidate((state) => confirm(state, sentWrite(60_000)));
+    const mine = inHand(folding);
+    const early = folding.sendRead();
+    folding.state.seq += 1;
+    folding.state.mustReadSinceSeq = folding.state.seq;
+    folding.read(record("me", { renewTime: "2025" }), "v9", early);
+    expect(inHand(folding)).toEqual(mine);
   });
 });
 
