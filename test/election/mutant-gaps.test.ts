@@ -1,12 +1,15 @@
 // Goal: what `npm run mutants` found that no other test saw. Method: as in the tests beside it, real electors over a
 // lock in memory, or events folded into a state; each test is named by a mutant that it must catch.
 import { expect, it } from "vitest";
+import { LockTraffic } from "../../src/election/lock-traffic.ts";
+import { TermKeeper } from "../../src/election/term-keeper.ts";
 import type { LockOutcome } from "../../src/lock/resource-lock.ts";
 import { Deferred } from "../../src/system/deferred.ts";
 import { printable } from "../../src/system/logger.ts";
+import { campaignParts } from "./campaign-parts.ts";
 import { Folding } from "./folding.ts";
 import { callsSince, scenario, startsAndStops } from "./scene.ts";
-import { confirm, following, record, sentWrite } from "./situations.ts";
+import { confirm, following, leading, record, sentWrite, settings, term } from "./situations.ts";
 
 scenario("a second write in doubt postpones no renewal", async ({ clock, run }) => {
   const me = await run();
@@ -77,4 +80,51 @@ scenario("a step that waits while the clocks are suspect ends with its term", as
 
 it("characters that turn the direction of text are escaped in logs (#58)", () => {
   expect(printable("a\u202eb\u2066c")).toBe("a\\u202eb\\u2066c");
+});
+
+it("after a demotion that threw, the work of the term still counts as running", async () => {
+  const { context, clock, state, troubles } = campaignParts();
+  const work = { start: () => new Promise<never>(() => {}), stopped() {}, newLeader() {}, onlyOneTerm: false };
+  const keeper = new TermKeeper(context, work, () => {});
+  new LockTraffic(context).create(1);
+  await clock.advance();
+  keeper.begin(1);
+  keeper.startWork();
+  const emit = (): never => {
+    throw new Error("a second bug");
+  };
+  Object.assign(context, { emit });
+  keeper.abandon();
+  expect(troubles).toEqual(["election: a second bug"]);
+  expect(state).toMatchObject({ term: undefined, phase: "following", workRunning: true });
+  expect(keeper.run?.leadership.isHeld()).toBe(false);
+});
+
+it("a record of my term that was read before my newest write was confirmed is a challenge, and no loss", () => {
+  const folding = new Folding(leading(1_000));
+  const before = folding.sendRead();
+  folding.confirm(folding.send("renew"));
+  folding.read(record("half of it"), "v9", before);
+  expect(term(folding.state)).toMatchObject({ loss: undefined, challenged: true });
+  folding.read(record("half of it"), "v9");
+  expect(term(folding.state)).toMatchObject({ loss: "taken" });
+});
+
+scenario("round trips measured in an outage spread no takeover after it", async ({ clock, run, stage }) => {
+  await stage.put(stage.record());
+  const me = await run({ watched: false }, ({ lock, random }) => {
+    random.value = 0.5; // looks 3.2 s after each answer, and takes over half a round trip after it
+    lock.delay({ answerMs: 4_000 }, { on: "get", times: 2 });
+  });
+  await clock.advance(15_000);
+  await stage.put(stage.record({ holderIdentity: "", leaseDurationSeconds: 1 }));
+  await clock.advance(5_000);
+  expect(callsSince(me, 0)).toEqual(["get@0", "get@7200", "get@14400", "get@17600", "update@17600"]);
+});
+
+it("a lease that is not honoured is waited for no longer than any other, once its record is deleted", () => {
+  const folding = new Folding(following(() => {}));
+  folding.read(record("other", { leaseDurationSeconds: 1_000_000_000 }));
+  folding.readNothing();
+  expect(folding.state.lastWaitMs).toBe(settings.maxHonouredLeaseMs);
 });

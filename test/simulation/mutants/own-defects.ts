@@ -161,8 +161,9 @@ export const ownDefects: readonly Mutant[] = [
     edits: [
       inElection(
         "durations",
-        "return [...problems, ...relationProblems(durations, minWriteIntervalMs)];",
-        "return problems.length > 0 ? problems : relationProblems(durations, minWriteIntervalMs);",
+        "return [...problems, ...relationProblems(",
+        `if (problems.length > 0) return problems;
+  return [...relationProblems(`,
       ),
     ],
     scenario: {
@@ -220,5 +221,116 @@ export const ownDefects: readonly Mutant[] = [
       ),
     ],
     scenario: { tests: electionTests("campaign", "while something is folded ends the term at once as expired") },
+  },
+  {
+    id: "D17",
+    flaw: "A loss during the drain of a stop starts its time again: the stop must be seen to take too long (L4).",
+    edits: [
+      inElection(
+        "campaign",
+        "const drainedMs = (this.#stoppedAtMs ?? nowMs) + drainTimeoutMs;",
+        "const drainedMs = nowMs + drainTimeoutMs;",
+      ),
+    ],
+    scenario: { tests: electionTests("scenarios-lifecycle", "a loss during the drain of a stop does not prolong it") },
+  },
+  {
+    id: "D17b",
+    flaw: "A stop settles beside work that runs on, and nobody is told: the overrun must be missed.",
+    edits: [
+      inElection("campaign", "if (this.#state.workRunning && !this.#keeper.overrun) this.#keeper.tellOverrun();", ""),
+    ],
+    scenario: {
+      tests: electionTests(
+        "campaign",
+        "settles in time although its work does not end, and says so: the storage hangs",
+      ),
+    },
+  },
+  {
+    id: "D18",
+    flaw: "A bug that repeats in a fold floods the storage: its requests must be counted.",
+    edits: [
+      inElection(
+        "campaign",
+        "{ holdUntilMs: untilMs, nextPollMs: untilMs, readPauseUntilMs: untilMs }",
+        "{ holdUntilMs: untilMs }",
+      ),
+    ],
+    scenario: {
+      tests: electionTests("campaign", "while it campaigns lets it campaign again after a lease, and does not flood"),
+    },
+  },
+  {
+    id: "D19",
+    flaw: "A logger that throws breaks the election.",
+    edits: [
+      inElection(
+        "settings",
+        "options.logger === undefined ? silentLogger : harmless(options.logger)",
+        "options.logger ?? silentLogger",
+      ),
+    ],
+    scenario: { tests: electionTests("leader-elector", "a logger whose info throws", "a logger whose debug throws") },
+  },
+  {
+    id: "D20",
+    flaw: "After a demotion that threw, a second term may begin beside the first one's work.",
+    edits: [inElection("term-keeper", "workRunning: this.#run?.ended === false });", "workRunning: false });")],
+    scenario: { tests: [...electionTests("mutant-gaps", "after a demotion that threw")] },
+  },
+  {
+    id: "D21",
+    flaw: "A lost creation proves no record: its absence afterwards must be seen not to be waited for.",
+    edits: [
+      inElection(
+        "outcomes",
+        "if (write.expected === undefined) {",
+        "if (write.expected === undefined && state.everSaw) {",
+      ),
+    ],
+    scenario: { tests: [...electionTests("outcomes", "that lost a creation proves that there was a record")] },
+  },
+  {
+    id: "D22",
+    flaw: "A read from before one's newest confirmed write ends the term: the fold must see a term lost.",
+    edits: [
+      inElection(
+        "observation",
+        "const early = receipt.readSeq !== undefined && receipt",
+        "const early = receipt.readSeq === -1 && receipt",
+      ),
+    ],
+    scenario: { tests: [...electionTests("mutant-gaps", "a record of my term that was read before my newest write")] },
+  },
+  {
+    id: "D23",
+    flaw: "Round trips measured in an outage spread takeovers for hours.",
+    edits: [inElection("lock-traffic", "state.rttMs === 0 || ms < state.rttMs ? ms :", "state.rttMs === 0 ? ms :")],
+    scenario: { tests: [...electionTests("mutant-gaps", "round trips measured in an outage")] },
+  },
+  {
+    id: "D24",
+    flaw: "A takeover passes the last term that can be read, and ends all elections.",
+    edits: [
+      inElection(
+        "decide-following",
+        'return term > maxReadableTerm ? observe(state, nowMs, Infinity) : { do: "takeOver", term };',
+        'return { do: "takeOver", term };',
+      ),
+    ],
+    scenario: { tests: [...electionTests("decide", "a term that nobody could read is never written")] },
+  },
+  {
+    id: "D25",
+    flaw: "A lease of 31 years is waited for, though somebody has deleted its record.",
+    edits: [
+      inElection(
+        "sightings",
+        "waitMs(Math.min(seen.storedMs ?? 0, settings.maxHonouredLeaseMs), settings)",
+        "waitMs(seen.storedMs, settings)",
+      ),
+    ],
+    scenario: { tests: [...electionTests("mutant-gaps", "a lease that is not honoured is waited for no longer")] },
   },
 ];
