@@ -365,6 +365,27 @@ describe("decide G4: foreign or free, and not older than my term", () => {
     expect(folding.told()).toContain("duplicateIdentity");
   });
 
+  it("in my own term, but read before my newest write was confirmed, may be a half of that: the next write judges", () => {
+    for (const found of [others, free]) {
+      const folding = leader();
+      const early = folding.sendRead();
+      folding.confirm(folding.send("renew"));
+      folding.read(found, "v9", early);
+      expect(term(folding.state)).toMatchObject({ loss: undefined, challenged: true });
+      expect(isMine(folding.state)).toBe(true);
+      folding.read(found, "v9");
+      expect(term(folding.state).loss).toBe(found === free ? "erased" : "taken");
+    }
+  });
+
+  it("of a later term ends mine, however early it was read", () => {
+    const folding = leader();
+    const early = folding.sendRead();
+    folding.confirm(folding.send("renew"));
+    folding.read(successor, "v9", early);
+    expect(term(folding.state).loss).toBe("taken");
+  });
+
   it("the first reason stays", () => {
     const folding = leader();
     folding.read(successor, "v8");
