@@ -1,6 +1,7 @@
 // Goal: what `npm run mutants` found that no other test saw. Method: as in the tests beside it, real electors over a
 // lock in memory, or events folded into a state; each test is named by a mutant that it must catch.
 import { expect, it } from "vitest";
+import { decide } from "../../src/election/decide.ts";
 import { LockTraffic } from "../../src/election/lock-traffic.ts";
 import { TermKeeper } from "../../src/election/term-keeper.ts";
 import type { LockOutcome } from "../../src/lock/resource-lock.ts";
@@ -9,7 +10,7 @@ import { printable } from "../../src/system/logger.ts";
 import { campaignParts } from "./campaign-parts.ts";
 import { Folding } from "./folding.ts";
 import { callsSince, scenario, startsAndStops } from "./scene.ts";
-import { confirm, following, leading, record, sentWrite, settings, term } from "./situations.ts";
+import { confirm, following, leading, now, record, sentWrite, settings, term } from "./situations.ts";
 
 scenario("a second write in doubt postpones no renewal", async ({ clock, run }) => {
   const me = await run();
@@ -127,4 +128,14 @@ it("a lease that is not honoured is waited for no longer than any other, once it
   folding.read(record("other", { leaseDurationSeconds: 1_000_000_000 }));
   folding.readNothing();
   expect(folding.state.lastWaitMs).toBe(settings.maxHonouredLeaseMs);
+});
+
+it("suspect clocks send no third renewal while two are under way (decide G8)", () => {
+  const state = leading(1_000, (leader) => {
+    leader.sent.add(sentWrite(500));
+    leader.sent.add(sentWrite(400));
+    leader.seq = 1_000_000; // after both of them
+    term(leader).suspectSeq = leader.seq;
+  });
+  expect(decide(state, now, settings).do).toBe("wait");
 });
