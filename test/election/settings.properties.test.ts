@@ -12,6 +12,7 @@ const odd = fc.oneof(
   fc.double(),
   fc.string({ maxLength: 4 }),
   fc.jsonValue({ maxDepth: 1 }),
+  fc.constantFrom(7n, Symbol("odd"), Object.create(null), () => 1),
 );
 
 /** Once in a hundred anything else. */

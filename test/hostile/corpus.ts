@@ -216,7 +216,7 @@ export class Corpus {
 
   url(): string {
     if (this.rarely(10)) return this.text() + this.text();
-    const scheme = this.rarely(8) ? this.text().replaceAll(":", "").slice(0, 100) : this.pick(schemes);
+    const scheme = this.rarely(8) ? this.text().replaceAll(":", "") : this.pick(schemes);
     const user = this.text();
     // A "/", "?" or "#" in the name ends the authority: then nobody can tell a password from a path.
     const password = /[/?#]/.test(user) ? "x" : this.rarely(2) ? secret : encodeURIComponent(secret);
@@ -234,10 +234,10 @@ export class Corpus {
     const sensible = this.rarely(2);
     const args: string[] = sensible ? ["billing"] : [];
     for (let count = this.integer(sensible ? 3 : 8); count > 0; count -= 1) {
-      const flag = this.rarely(6) ? this.text().slice(0, 200) : this.pick(flags);
-      const forms = [`--${flag}`, `--${flag}=${this.text()}`, `-${flag}`, this.#operand(), "--", `--no-${flag}`, "-"];
+      const flag = this.rarely(6) ? this.text() : this.pick(flags);
+      const forms = [`--${flag}`, `--${flag}=${this.text()}`, `-${flag}`, this.text(), "--", `--no-${flag}`, "-"];
       args.push(this.pick(forms));
-      if (this.rarely(2)) args.push(this.pick(["15s", "1ms", "0", "-1", this.#operand()]));
+      if (this.rarely(2)) args.push(this.pick(["15s", "1ms", "0", "-1", this.text()]));
     }
     if (sensible) args.push("--", "node", this.text());
     return args;
@@ -246,12 +246,6 @@ export class Corpus {
   environment(): Record<string, string> {
     const names = ["TENURE_STORAGE_URL", "TENURE_LEASE_DURATION", "TENURE_RENEW_DEADLINE", "TENURE_RETRY_PERIOD"];
     return Object.fromEntries(names.filter(() => this.rarely(3)).map((name) => [name, this.text()]));
-  }
-
-  /** Long only where it is no flag: the nearest known name is looked for letter by letter. */
-  #operand(): string {
-    const text = this.text();
-    return text.startsWith("-") ? text.slice(0, 200) : text;
   }
 
   #parameter(): string {
