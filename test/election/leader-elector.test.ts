@@ -325,6 +325,54 @@ describe("what nobody may break", () => {
   });
 });
 
+describe("a stop from inside of what is told", () => {
+  const events = ["attempt", "newLeader", "elected", "renewed", "suspect", "draining", "stopped", "drained"] as const;
+
+  it.each(events)("as a listener of %s ends the campaign as any other does", async (name) => {
+    const { elector, clock, lock, terms, stops, errors } = made();
+    elector.on(name, () => void elector.stop());
+    const running = elector.run();
+    await clock.advance(1_000);
+    clock.stepWall(3_600_000); // suspect
+    await clock.advance(11_000); // renewed
+    if (elector.isLeader()) void elector.resign(); // draining, stopped, drained
+    await settledBy(clock, running, 15_100);
+    expect(lock.record?.holderIdentity ?? "").toBe("");
+    expect(stops.length).toBe(terms.length);
+    expect([errors, clock.timerCount, elector.isLeader()]).toEqual([[], 0, false]);
+  });
+
+  it("as the callback of a new leader, before one's own work has started, starts none", async () => {
+    const stops: StopReason[] = [];
+    const parts: Made = made({
+      callbacks: {
+        onNewLeader: () => void parts.elector.stop(),
+        onStartedLeading: () => expect.unreachable("the campaign was stopped before"),
+        onStoppedLeading: (reason) => void stops.push(reason),
+      },
+    });
+    await settledBy(parts.clock, parts.elector.run(), 1_000);
+    expect([parts.lock.record?.holderIdentity, stops, parts.errors]).toEqual(["", [], []]);
+  });
+
+  it("as a listener of the term's signal, and as the stop callback", async () => {
+    const parts: Made = made({
+      callbacks: {
+        onStartedLeading({ signal }) {
+          signal.addEventListener("abort", () => void parts.elector.stop());
+          return new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+        },
+        onStoppedLeading: () => void parts.elector.stop(),
+      },
+    });
+    const running = parts.elector.run();
+    await parts.clock.advance(2_000);
+    parts.lock.takeAway();
+    await settledBy(parts.clock, running, 20_000);
+    expect([parts.elector.state, parts.errors]).toEqual(["stopped", []]);
+  });
+});
+
 describe("run", () => {
   it("resolves after the release, and leaves neither timer nor listener", async () => {
     const { elector, clock, lock, stops } = made();
