@@ -52,6 +52,21 @@ describe("each number", () => {
     expect(problems({ [name]: 2 ** 31 - 1 }).join()).not.toContain("2147483647) must be at most 2147483647");
   });
 
+  it.each(["leaseDurationMs", "renewDeadlineMs", "retryPeriodMs"])(
+    "a wrong %s alone is blamed, not what follows from it",
+    (name) => {
+      for (const value of [...noNumbers, 0])
+        expect(problems({ [name]: value }).join()).toMatch(new RegExp(`^${name} `));
+      for (const value of [Number.NaN, Infinity, 2 ** 31]) {
+        const blamed = problems({ [name]: value }).map((problem) => problem.split(" ")[0]);
+        expect(
+          blamed.filter((other) => /Interval|Timeout|herd/.test(other ?? "")),
+          String(value),
+        ).toEqual([]);
+      }
+    },
+  );
+
   it("driftRatio is at least 1.2: two hosts that slew apart reach 1.18", () => {
     for (const driftRatio of [1.199, 1, 0, -2, Number.NaN, Infinity]) {
       expect(problems({ driftRatio })).toEqual([`driftRatio (${driftRatio}) must be a number of at least 1.2`]);
@@ -121,7 +136,7 @@ describe("the bounds between numbers", () => {
   });
 
   it("retryPeriodMs and renewIntervalMs are at least what the lock needs between two writes", () => {
-    expect(problems({}, 2_000)).toEqual([]);
+    expect(problems({ renewIntervalMs: 2_000 }, 2_000)).toEqual([]);
     expect(problems({ renewIntervalMs: 2_000 }, 2_001)).toEqual([
       "retryPeriodMs (2000) must be at least the lock's minWriteIntervalMs (2001)",
       "renewIntervalMs (2000) must be at least the lock's minWriteIntervalMs (2001)",
