@@ -88,9 +88,8 @@ export function checkFence(events: readonly HistoryEvent[]): Violation[] {
 interface Told {
   leader: string;
   highest: number;
+  /** Once terms have gone back, stale looks may show old and new ones in turn: the alarm is raised once for each. */
   alarmed: boolean;
-  /** Those that an alarm came before: it is raised once for each. */
-  readonly covered: Set<string>;
 }
 
 /** S13: each candidate reports leaders with growing terms; smaller ones only after the alarm `termRegression`. */
@@ -100,26 +99,21 @@ export function checkNewLeaders(events: readonly HistoryEvent[]): Violation[] {
   for (const event of events) {
     const { who, atMs } = event;
     if (event.what !== "newLeader" && event.what !== "alarm") continue;
-    const told = candidates.get(who) ?? { leader: "", highest: 0, alarmed: false, covered: new Set() };
+    const told = candidates.get(who) ?? { leader: "", highest: 0, alarmed: false };
     candidates.set(who, told);
     if (event.what === "alarm") {
       told.alarmed ||= event.kind === "termRegression";
       continue;
     }
-    const bad = newLeaderProblem(event, told);
-    if (bad !== undefined)
-      violations.push({ invariant: "S13", atMs, text: `${who} is told of ${event.leader} ${bad}` });
+    const { leader, term } = event;
+    if (told.leader === leader) {
+      violations.push({ invariant: "S13", atMs, text: `${who} is told of ${leader} twice in a row` });
+    } else if (term < told.highest && !told.alarmed) {
+      const text = `${who} is told of ${leader} with the smaller term ${term}, without an alarm`;
+      violations.push({ invariant: "S13", atMs, text });
+    }
+    told.leader = leader;
+    told.highest = Math.max(told.highest, term);
   }
   return violations;
-}
-
-function newLeaderProblem({ leader, term }: { leader: string; term: number }, told: Told): string | undefined {
-  const again = told.leader === leader;
-  const grows = term >= told.highest;
-  if (!grows && told.alarmed) told.covered.add(`${leader} ${term}`);
-  told.alarmed &&= term <= told.highest; // over once the terms have grown above all before
-  told.leader = leader;
-  told.highest = Math.max(told.highest, term);
-  if (again) return "twice in a row";
-  return grows || told.covered.has(`${leader} ${term}`) ? undefined : `with the smaller term ${term}, without an alarm`;
 }
