@@ -53,7 +53,7 @@ export class Faults {
   #startNetwork(): void {
     const { network, endMs, world } = this.#stage;
     this.#onSomeone("partition", 2, ({ identity }, draws) => {
-      const cut = draws.pick(["requests", "answers", "both"]);
+      const cut = draws.pick(["requests", "answers", "both"] as const);
       network.cut(identity, cut, draws.between(500, 3 * this.#cadenceMs));
       return cut;
     });

@@ -20,7 +20,8 @@ export type HistoryEvent = { readonly atMs: number; readonly who: string } & (
   | { readonly what: "workBegins" | "workEnds"; readonly term: number }
   | { readonly what: "newLeader"; readonly leader: string; readonly term: number }
   | { readonly what: "alarm"; readonly kind: string }
-  | { readonly what: "stopCalled" | "settled"; readonly localMs?: number }
+  | { readonly what: "stopCalled"; readonly localMs?: number }
+  | { readonly what: "settled"; readonly localMs?: number }
   | { readonly what: "fence"; readonly term: number; readonly accepted: boolean }
   | ({
       readonly what: "send";
