@@ -108,6 +108,24 @@ test("latency and jitter delay each piece, keep the order, and do not queue one 
   expect(delays.at(-1)).toBeLessThan(5 * 80);
 });
 
+test("what is under way arrives, whatever became of the other side meanwhile", async () => {
+  const { proxy, heard } = await echo({ up: { latencyMs: 60 }, down: { latencyMs: 60 } });
+  const client = new Client(proxy);
+  client.socket.end("a");
+  await client.ends("ended");
+  expect(client.text).toBe("a");
+  for (const end of ["destroy", "resetAndDestroy"] as const) {
+    const gone = new Client(proxy);
+    await once(gone.socket, "connect");
+    await gone.says(end);
+    await pause(20); // read by the proxy: a reset takes along what nobody has read
+    gone.socket[end]();
+  }
+  await expect.poll(() => heard.text).toBe("adestroyresetAndDestroy");
+  await expect.poll(() => [...heard.sockets].every(({ destroyed }) => destroyed)).toBe(true);
+  await expect.poll(() => proxy.connections.open).toBe(0);
+});
+
 test("swallowed upwards, nothing reaches the server, and nobody is told", async () => {
   const { proxy, heard } = await echo({ up: { swallow: true } });
   const client = new Client(proxy);

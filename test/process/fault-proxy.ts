@@ -4,7 +4,7 @@ import { systemRandom, type Random } from "../../src/system/random.ts";
 
 /** What is wrong with one direction; whatever is not named is as on a plain wire. */
 export interface WireFaults {
-  /** How long each piece is under way, and up to how much longer, drawn for each; order is kept. */
+  /** How long each piece is under way, and up to how much longer; order is kept. */
   readonly latencyMs?: number;
   readonly jitterMs?: number;
   /** What arrives is taken and never passed on, the end of the stream neither. */
@@ -26,21 +26,14 @@ export interface Faults {
   readonly accept?: "refuse" | "reset" | "hang";
 }
 
-export interface FaultProxySettings {
-  readonly host?: string;
-  readonly port: number;
-  readonly random?: Random;
-}
-
+export type FaultProxySettings = { readonly host?: string; readonly port: number; readonly random?: Random };
+type LinkParts = FaultProxySettings & { readonly faults: () => Faults; readonly gone: () => void };
 type Ends = { from: Socket; to: Socket; wire: () => WireFaults; random: Random };
-
-const mostPieces = 65_536; // under way at once; then the sender waits
 
 /**
  * A TCP proxy in this process, on loopback, between clients and the server at `host` and `port`.
  *
- * Faults hold from `inject` on, on open connections too; what is under way keeps its time. A connection that hangs
- * goes on when `accept` no longer says so.
+ * Faults hold from `inject` on, on open connections too. What is under way keeps its time; what hangs goes on later.
  */
 export class FaultProxy implements AsyncDisposable {
   readonly #settings: FaultProxySettings;
@@ -48,19 +41,17 @@ export class FaultProxy implements AsyncDisposable {
   #server: Server | undefined;
   #faults: Faults = {};
   #accepted = 0;
-  #port = 0;
+  /** Where clients connect, for good; 0 until it was opened by the first `inject`. */
+  port = 0;
 
   constructor(settings: FaultProxySettings) {
     this.#settings = settings;
   }
 
-  get port(): number {
-    return this.#port;
-  }
-
-  /** How many connections were accepted so far, and how many of them are open. */
+  /** How many connections were accepted so far, and how many of them their clients have not ended. */
   get connections(): { readonly accepted: number; readonly open: number } {
-    return { accepted: this.#accepted, open: this.#links.size };
+    const open = [...this.#links].filter(({ client }) => !client.destroyed && !client.readableEnded);
+    return { accepted: this.#accepted, open: open.length };
   }
 
   /** Replaces all faults; `inject({})` opens, and heals. */
@@ -86,8 +77,8 @@ export class FaultProxy implements AsyncDisposable {
   async #listen(): Promise<void> {
     const server = createServer({ allowHalfOpen: true, pauseOnConnect: true, noDelay: true });
     server.on("connection", (client) => this.#accept(client));
-    await once(server.listen(this.#port, "127.0.0.1"), "listening");
-    this.#port = (server.address() as AddressInfo).port; // on a TCP port it is no text
+    await once(server.listen(this.port, "127.0.0.1"), "listening");
+    this.port = (server.address() as AddressInfo).port; // on a TCP port it is no text
     this.#server = server;
   }
 
@@ -98,44 +89,46 @@ export class FaultProxy implements AsyncDisposable {
 
   #accept(client: Socket): void {
     this.#accepted += 1;
-    const link = new Link(client, this.#settings, () => this.#faults);
+    const gone = (): void => void this.#links.delete(link);
+    const link: Link = new Link(client, { ...this.#settings, faults: () => this.#faults, gone });
     this.#links.add(link);
-    client.once("close", () => this.#links.delete(link));
     if (this.#faults.accept === "reset") link.reset();
     else if (this.#faults.accept !== "hang") link.start();
   }
 }
 
-/** One connection of a client, and the one to the server that belongs to it. */
+/** One connection of a client, and its one to the server; each may outlive the other. */
 class Link {
-  readonly #client: Socket;
-  readonly #open: () => Socket;
+  readonly client: Socket;
+  readonly #parts: LinkParts;
   #server: Socket | undefined;
 
-  constructor(client: Socket, settings: FaultProxySettings, faults: () => Faults) {
-    const { host = "127.0.0.1", port, random = systemRandom } = settings;
-    this.#client = client.on("error", () => this.reset()).once("close", () => this.#server?.destroy());
-    this.#open = () => {
-      const server = connect({ host, port, allowHalfOpen: true, noDelay: true }).on("error", () => this.reset());
-      new Pipe({ from: client, to: server, wire: () => faults().up ?? {}, random });
-      new Pipe({ from: server, to: client, wire: () => faults().down ?? {}, random });
-      return server;
-    };
+  constructor(client: Socket, parts: LinkParts) {
+    this.#parts = parts;
+    this.client = client.on("close", () => this.#closed()).on("error", () => {});
   }
 
   start(): void {
-    if (!this.#client.destroyed) this.#server ??= this.#open();
+    if (this.#server !== undefined || this.client.destroyed) return;
+    const { host = "127.0.0.1", port, random = systemRandom, faults } = this.#parts;
+    const server = connect({ host, port, allowHalfOpen: true, noDelay: true }).on("close", () => this.#closed());
+    this.#server = server;
+    new Pipe({ from: this.client, to: server, wire: () => faults().up ?? {}, random });
+    new Pipe({ from: server, to: this.client, wire: () => faults().down ?? {}, random });
+  }
+
+  #closed(): void {
+    if (this.client.closed && this.#server?.closed !== false) this.#parts.gone();
   }
 
   reset(): void {
-    this.#client.resetAndDestroy();
-    this.#server?.resetAndDestroy();
+    for (const socket of [this.client, this.#server]) if (socket !== undefined) reset(socket);
   }
 }
 
-/** One direction: pieces, each with the time at which it leaves. An empty piece is the end. */
+/** One direction: pieces, each with the time at which it leaves. The end and a reset travel like pieces. */
 class Pipe {
-  readonly #queue: { readonly bytes: Buffer; readonly dueMs: number }[] = [];
+  readonly #queue: { readonly piece: Buffer | "end" | "reset"; readonly dueMs: number }[] = [];
   readonly #ends: Ends;
   #timer: NodeJS.Timeout | undefined;
   #lastDueMs = 0;
@@ -144,8 +137,9 @@ class Pipe {
 
   constructor(ends: Ends) {
     const { from, to } = (this.#ends = ends);
-    from.on("data", (bytes) => this.#take(bytes)).once("end", () => this.#enqueue(Buffer.alloc(0), 0));
-    for (const socket of [from, to]) socket.once("close", () => clearTimeout(this.#timer));
+    from.on("data", (bytes) => this.#take(bytes));
+    from.on("end", () => this.#enqueue("end")).on("error", () => this.#enqueue("reset"));
+    to.on("close", () => clearTimeout(this.#timer));
     from.resume();
   }
 
@@ -167,34 +161,40 @@ class Pipe {
     return this.#head.length - before;
   }
 
-  #enqueue(bytes: Buffer, apartMs: number): void {
+  #enqueue(piece: Buffer | "end" | "reset", apartMs = 0): void {
     const { latencyMs = 0, jitterMs = 0, swallow = false } = this.#ends.wire();
-    if (swallow) return;
+    if (swallow || this.#ends.to.destroyed) return;
     const arrivesMs = performance.now() + latencyMs + jitterMs * this.#ends.random.next();
     this.#lastDueMs = Math.max(arrivesMs, this.#lastDueMs + apartMs);
-    this.#queue.push({ bytes, dueMs: this.#lastDueMs });
-    if (this.#queue.length > mostPieces) this.#ends.from.pause();
+    this.#queue.push({ piece, dueMs: this.#lastDueMs });
+    if (this.#queue.length > 65_536) this.#ends.from.pause(); // a wire does not hold everything: the sender waits
     if (this.#queue.length === 1) this.#leave();
   }
 
-  /** Passes on what is due, and comes back for the rest. */
   #leave(): void {
-    for (let piece = this.#queue[0]; piece !== undefined; piece = this.#queue[0]) {
-      const waitMs = piece.dueMs - performance.now();
+    for (let head = this.#queue[0]; head !== undefined; head = this.#queue[0]) {
+      const waitMs = head.dueMs - performance.now();
       if (waitMs > 0) return void (this.#timer = setTimeout(() => this.#leave(), Math.ceil(waitMs)));
       this.#queue.shift();
-      this.#pass(piece.bytes);
+      this.#pass(head.piece);
     }
     this.#ends.from.resume();
   }
 
-  #pass(bytes: Buffer): void {
+  #pass(piece: Buffer | "end" | "reset"): void {
     const { from, to, wire } = this.#ends;
+    if (piece === "reset") return reset(to);
     if (to.destroyed || to.writableEnded) return;
+    if (piece === "end") return void to.end();
     const rest = (wire().cutAfterBytes ?? Infinity) - this.#passed;
-    this.#passed += bytes.length;
-    if (bytes.length > 0) to.write(bytes.subarray(0, Math.max(0, rest)));
-    if (bytes.length >= rest) to.end(() => from.resetAndDestroy());
-    else if (bytes.length === 0) to.end();
+    this.#passed += piece.length;
+    to.write(piece.subarray(0, Math.max(0, rest)));
+    if (piece.length >= rest) to.end(() => reset(from));
   }
+}
+
+/** Node's own `resetAndDestroy` ends first: if an error comes between (nodejs/node v24), the socket never closes. */
+function reset(socket: Socket): void {
+  if (!socket.writableEnded) Object.assign(socket, { resetAndClosing: true });
+  socket.destroy();
 }
