@@ -1,6 +1,6 @@
 import { electionTests, inElection, type Mutant } from "./mutant.ts";
 
-/** The flaws that were measured in client-go: K1 to K15 of `docs/guarantees.md`. K16 needs a queue of requests. */
+/** The flaws that were measured in client-go, by the names of their traces; K16 needs a queue of requests: none exists. */
 export const knownFlaws: readonly Mutant[] = [
   {
     id: "K1",
