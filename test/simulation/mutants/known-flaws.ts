@@ -1,6 +1,6 @@
 import { electionTests, inElection, type Mutant } from "./mutant.ts";
 
-/** The flaws that were measured in client-go, by the names of their traces; K16 needs a queue of requests: none exists. */
+/** The flaws that were measured in client-go, by the names of their traces. K16 needs a queue of requests. */
 export const knownFlaws: readonly Mutant[] = [
   {
     id: "K1",
