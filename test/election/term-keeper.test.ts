@@ -9,7 +9,6 @@ import { TermKeeper } from "../../src/election/term-keeper.ts";
 import type { CampaignWork, WorkEnd } from "../../src/election/term-run.ts";
 import { LeadershipLostError, StaleTermError } from "../../src/errors.ts";
 import { Deferred } from "../../src/system/deferred.ts";
-import { silentLogger } from "../../src/system/logger.ts";
 import { drainMicrotasks } from "../../src/system/microtasks.ts";
 import { campaignParts } from "./campaign-parts.ts";
 
@@ -188,7 +187,12 @@ describe("a voluntary end", () => {
     await drainMicrotasks();
     expect(parts.turns).toBe(0);
     if (parts.state.term !== undefined) parts.state.term.ending = { reason: "stopped" };
-    await runOf(parts).leadership.guard(async () => {});
+    const step = new Deferred<void>();
+    const guarded = runOf(parts).leadership.guard(() => step.promise);
+    await drainMicrotasks();
+    expect(parts.turns).toBe(0);
+    step.resolve();
+    await guarded;
     await drainMicrotasks();
     expect(parts.turns).toBe(1);
   });
@@ -314,6 +318,32 @@ describe("what an end means for the next campaign", () => {
       if (parts.state.term !== undefined) parts.state.term.validUntilMs = Infinity;
     }
     expect(holds).toEqual([2_000, 4_000, 8_000, 10_000, 10_000, 2_000, 4_000]);
+  });
+
+  it("a long term resets that pause, however it ended, and a short one does not", async () => {
+    for (const [termMs, holdMs] of [
+      [150_001, 2_000],
+      [1_000, 4_000],
+    ] as const) {
+      const parts = await leading();
+      parts.draw = 0.999_999;
+      parts.keeper.demote("workFailed");
+      parts.keeper.begin(1);
+      await parts.clock.advance(termMs);
+      parts.keeper.demote("taken");
+      await parts.clock.advance(20_000);
+      parts.keeper.begin(1);
+      const { leaderMs } = parts.context.clocks.readings();
+      parts.keeper.demote("workFailed");
+      expect(Math.round(parts.state.holdUntilMs - leaderMs)).toBe(holdMs);
+    }
+  });
+
+  it("a release that was given up in an earlier term counts no more", async () => {
+    const parts = await leading();
+    parts.state.releaseGivenUp = true;
+    parts.keeper.demote("taken");
+    expect(parts.state.releaseGivenUp).toBe(false);
   });
 
   it("a pause is never shortened by a later end", async () => {
@@ -457,12 +487,21 @@ describe("a guarded resource that has accepted a larger term", () => {
     expect(parts.state).toMatchObject({ floorTerm: 1, term: { loss: "fenced" } });
   });
 
+  it("does not replace the reason of a loss that is known already", async () => {
+    const parts = await leading();
+    if (parts.state.term !== undefined) parts.state.term.loss = "taken";
+    parts.body.reject(new StaleTermError("stale", { acceptedTerm: 9 }));
+    await drainMicrotasks();
+    expect(parts.state).toMatchObject({ floorTerm: 9, term: { loss: "taken" } });
+  });
+
   it("that told no usable term cannot push the next one out of range", async () => {
     for (const acceptedTerm of [2 ** 31, Number.NaN, Infinity, -1, "9", undefined]) {
       const parts = await leading();
       const stale = Object.assign(new Error("stale"), { code: "STALE_TERM", acceptedTerm });
       await expect(runOf(parts).leadership.guard(() => Promise.reject(stale))).rejects.toBe(stale);
       expect(parts.state.floorTerm, String(acceptedTerm)).toBe(0);
+      expect(parts.state.term?.loss, String(acceptedTerm)).toBe(acceptedTerm === 2 ** 31 ? "fenced" : undefined);
     }
   });
 });
@@ -489,19 +528,21 @@ describe("disposing of a term", () => {
 
 describe("after a bug", () => {
   it("the work loses its term, whatever else goes wrong, and no other term begins before it has ended", async () => {
-    let isFull = false;
-    const info = (): void => {
-      if (isFull) throw new Error("and the log is full, too");
+    const parts = await leading();
+    let isBroken = true;
+    const push = parts.events.push.bind(parts.events);
+    parts.events.push = (...events) => {
+      if (isBroken) throw new Error("and nothing can be told any more");
+      return push(...events);
     };
-    const parts = await leading({ logger: { ...silentLogger, info } });
-    isFull = true;
     parts.keeper.abandon();
+    isBroken = false;
     expect(runOf(parts).leadership.isHeld()).toBe(false);
     expect(runOf(parts).leadership.signal.reason).toMatchObject({ reason: "expired" });
-    expect(parts.state).toMatchObject({ term: undefined, workRunning: true });
+    expect(parts.state).toMatchObject({ term: undefined, phase: "following", workRunning: true });
+    expect(parts.troubles).toEqual(["election: and nothing can be told any more"]);
     parts.body.resolve("keep");
     await drainMicrotasks();
-    isFull = false;
     expect(parts.state.workRunning).toBe(false);
   });
 });
