@@ -21,7 +21,7 @@ const properties = ["S3", "S12"];
 const broken = [
   { without: "validity is counted from the answer, not from the sending", rule: "from the answer", breaks: "S1" },
   { without: "an unchanged record is replaced without a wait", rule: "no wait", breaks: "S1" },
-  { without: "the same, seen by the wait itself", rule: "no wait", breaks: "S3" },
+  { without: "an unchanged record is replaced without a wait", rule: "no wait", breaks: "S3" },
   { without: "the challenger's own, shorter duration is waited", rule: "own duration", breaks: "S1" },
   { without: "validity is one unit longer than clocks so far apart allow", validity: 5, breaks: "S1" },
   { without: "the release comes before the end of the work", rule: "release first", breaks: "S7" },
