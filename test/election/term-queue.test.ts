@@ -70,6 +70,13 @@ describe("the terms of a campaign", () => {
     expect(during.told).toEqual(["begin"]);
   });
 
+  it("are asked for twice at once without leaving anybody waiting", async () => {
+    const { terms, settle } = iterating();
+    const both = [terms.next(), terms.next()];
+    settle();
+    expect(await Promise.all(both)).toEqual([done, done]);
+  });
+
   it("end at once where the campaign was not to begin: a stop had been asked for", async () => {
     const terms = new TermQueue(() => undefined);
     expect(await terms.next()).toEqual(done);
