@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import { subpaths } from "./subpaths.ts";
 
 const steps = [
+  { name: "build", commandOf: () => "node scripts/build.mjs", repair: "" }, // examples import the package by its name
   { name: "format", commandOf: () => "prettier --check --log-level warn .", repair: "npm run fix" },
   {
     name: "lint",
