@@ -113,6 +113,7 @@ export class TermKeeper {
       this.demote("expired");
     } catch (error) {
       const { state, trouble } = this.#context;
+      this.#run?.stop("expired"); // once: work whose end nobody asked for would never count as ended
       Object.assign(state, { term: undefined, phase: "following", workRunning: this.#run?.ended === false });
       trouble(error, "election");
     }
