@@ -113,9 +113,10 @@ async function explain(seed: number, violation: Violation, planned: PlanOptions)
   const { faults, result } = await shrink(seed, violation, planned);
   const drift = planned.drift === undefined ? "" : ` --drift ${planned.drift}`;
   print(`\nseed ${seed} breaks ${violation.invariant}: ${violation.text}`);
-  print(`  again:            npm run simulate -- --seed ${seed}${drift} --trace`);
+  const given = planned.faults === undefined ? "" : ` --faults ${planned.faults.join(",") || "none"}`;
+  print(`  again:             npm run simulate -- --seed ${seed}${drift}${given} --trace`);
   print(
-    `  with less faults: npm run simulate -- --seed ${seed}${drift} --faults ${faults.join(",") || "none"} --trace`,
+    `  with fewer faults: npm run simulate -- --seed ${seed}${drift} --faults ${faults.join(",") || "none"} --trace`,
   );
   const first = result.violations.find(({ invariant }) => invariant === violation.invariant);
   const untilMs = first?.atMs ?? violation.atMs;

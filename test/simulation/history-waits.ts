@@ -81,8 +81,10 @@ function actProblems(
 interface Receipts {
   /** The first receipt of each pair. */
   readonly first: Map<string, number>;
-  /** The last record that a read brought, or that it wrote itself. */
-  lastRecord: { readonly holder: string | undefined; readonly fastMs: number | undefined } | undefined;
+  /** Who held the last record that a read brought, or that it wrote itself; `false` before it saw any. */
+  lastHolder: string | undefined | false;
+  /** When its own last applied write was sent, by the fast clock. */
+  ownSentFastMs: number | undefined;
   /** Absences in a row, in looks that were not too far apart. */
   absentSinceMs: number | undefined;
   absentLastMs: number;
@@ -102,7 +104,13 @@ export function checkWaits(events: readonly HistoryEvent[], settings: HistorySet
   const places = new Map<string, Place>();
   for (const event of events) {
     const mine: Receipts = receipts.get(event.who) ?? {
-      ...{ first: new Map<string, number>(), lastRecord: undefined, absentSinceMs: undefined, absentLastMs: 0 },
+      ...{
+        first: new Map<string, number>(),
+        lastHolder: false,
+        ownSentFastMs: undefined,
+        absentSinceMs: undefined,
+        absentLastMs: 0,
+      },
     };
     receipts.set(event.who, mine);
     if (event.what === "receive") noteReceipt(mine, event, settings);
@@ -111,15 +119,18 @@ export function checkWaits(events: readonly HistoryEvent[], settings: HistorySet
     const sent = event.send === undefined ? undefined : atSend.get(event.send);
     const waited = sent && waitProblem(event, { ...sent, before: places.get(event.place) }, settings);
     if (waited !== undefined) violations.push({ invariant: "S3", atMs: event.atMs, text: `${event.who} ${waited}` });
-    // A write of its own may be unknown to it: that alone shows it no record.
-    if (mine.lastRecord !== undefined) mine.lastRecord = { holder: event.who, fastMs: sent?.send.fastMs };
+    if (sent !== undefined) {
+      mine.ownSentFastMs = sent.send.fastMs;
+      // A write of its own may be unknown to it: that alone shows it no record.
+      if (mine.lastHolder !== false) mine.lastHolder = event.who;
+    }
     places.set(event.place, { holder: event.holder, pair: `${event.holder} ${event.renewTime}` });
   }
   return violations;
 }
 
 function noteReceipt(mine: Receipts, event: EventOf<"receive">, { retryPeriodMs }: HistorySettings): void {
-  const { who, localMs, holder, renewTime, absent, from } = event;
+  const { localMs, holder, renewTime, absent, from } = event;
   if (localMs === undefined) return;
   if (absent) {
     const goesOn = mine.absentSinceMs !== undefined && localMs - mine.absentLastMs <= 3 * retryPeriodMs + roundingMs;
@@ -131,7 +142,7 @@ function noteReceipt(mine: Receipts, event: EventOf<"receive">, { retryPeriodMs 
   if (!mine.first.has(pair)) mine.first.set(pair, localMs);
   if (from === "hint") return; // it may be of any age
   mine.absentSinceMs = undefined;
-  if (holder !== who || mine.lastRecord?.holder !== who) mine.lastRecord = { holder, fastMs: undefined };
+  mine.lastHolder = holder;
 }
 
 function waitProblem(
@@ -142,10 +153,10 @@ function waitProblem(
   if (send.localMs === undefined || holder !== who) return undefined;
   const dueMs = leaseDurationMs - roundingMs;
   if (kind === "create") {
-    if (seen.lastRecord === undefined) return undefined; // it never saw a record
-    const { lastRecord, absentSinceMs = Infinity } = seen;
-    const validMs = (lastRecord.fastMs ?? -Infinity) + renewDeadlineMs + readingMs;
-    const stillValid = lastRecord.holder === who && send.fastMs !== undefined && send.fastMs < validMs;
+    const { lastHolder, ownSentFastMs = -Infinity, absentSinceMs = Infinity } = seen;
+    if (lastHolder === false) return undefined; // it never saw a record
+    const validUntilMs = ownSentFastMs + renewDeadlineMs + readingMs;
+    const stillValid = lastHolder === who && send.fastMs !== undefined && send.fastMs < validUntilMs;
     if (stillValid || send.localMs - absentSinceMs >= dueMs) return undefined;
     return `creates the record after an absence of ${(send.localMs - absentSinceMs).toFixed(0)} ms`;
   }

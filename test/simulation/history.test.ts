@@ -232,6 +232,23 @@ describe("the judge of histories", () => {
     expect(check(told, settings)).toEqual([]);
   });
 
+  test("lets a leader whose record was deleted create it at once, while its own validity runs", () => {
+    const again = (sentMs: number): string[] => {
+      const record = { holder: "b", renewTime: "t9", term: 1_004 };
+      const events = [
+        ...good.filter(({ atMs }) => atMs <= 200),
+        at(210, { who: "b", what: "receive", from: "read", absent: false, ...ofB }),
+        at(300, { who: "outside", what: "apply", place, kind: "outside", replaced: "v3" }),
+        at(sentMs - 10, { who: "b", what: "receive", from: "read", absent: true }),
+        at(sentMs, { who: "b", what: "send", send: 9, ...record }),
+        at(sentMs + 5, { who: "b", what: "apply", place, kind: "create", send: 9, version: "v9", ...record }),
+      ];
+      return check(events, settings).map(({ invariant }) => invariant);
+    };
+    expect(again(5_000)).toEqual([]);
+    expect(again(10_200)).toEqual(["S3"]);
+  });
+
   test("judges a log without clocks, such as that of processes, by what it has", () => {
     const withoutClocks = good.map(({ ...event }) => {
       for (const name of ["localMs", "fastMs"]) Reflect.deleteProperty(event, name);
@@ -241,51 +258,4 @@ describe("the judge of histories", () => {
     const overlapping = changed({ what: "act", who: "a" }, { endMs: 121 });
     expect(check(overlapping).map(({ invariant }) => invariant)).toContain("S1");
   });
-
-  test("judges a million events within 5 seconds", { timeout: 30_000 }, () => {
-    const events: HistoryEvent[] = [];
-    for (let term = 1; events.length < 1_000_000; term += 1) events.push(...termOf(term));
-    const beforeMs = process.cpuUsage().user / 1_000;
-    expect(check(events, settings)).toEqual([]);
-    expect(process.cpuUsage().user / 1_000 - beforeMs).toBeLessThan(5_000);
-  });
 });
-
-/** A whole term, from its acquisition of a free record to its release, with 40 steps. */
-function termOf(term: number): HistoryEvent[] {
-  const who = `c${term % 7}_${Math.floor(term / 700)}`;
-  const fromMs = 10_000 * term;
-  const held = { holder: who, renewTime: `t${term}`, term: 2 * term };
-  const released = { holder: "", renewTime: "t0", term: 2 * term + 1 };
-  const [taken, left] = [
-    { version: `v${term}`, named: before(term) },
-    { version: `f${term}`, named: `v${term}` },
-  ];
-  const steps = Array.from({ length: 20 }, (_, index) => fromMs + 100 * index + 100);
-  return [
-    at(fromMs, { who, what: "send", send: 2 * term, named: taken.named, ...held }),
-    at(fromMs + 1, {
-      who,
-      what: "apply",
-      place,
-      kind: "replace",
-      send: 2 * term,
-      ...taken,
-      replaced: taken.named,
-      ...held,
-    }),
-    at(fromMs + 2, { who, what: "start", term: held.term }),
-    at(fromMs + 2, { who, what: "workBegins", term: held.term }),
-    ...steps.flatMap((ms) => [
-      at(ms, { who, what: "act", term: held.term }),
-      at(ms, { who, what: "fence", term: held.term, accepted: true }),
-    ]),
-    at(fromMs + 3_000, { who, what: "workEnds", term: held.term }),
-    at(fromMs + 3_000, { who, what: "stop", term: held.term, reason: "resigned" }),
-    at(fromMs + 3_001, { who, what: "apply", place, kind: "replace", ...left, replaced: left.named, ...released }),
-  ];
-}
-
-function before(term: number): string | undefined {
-  return term === 1 ? undefined : `f${term - 1}`;
-}
