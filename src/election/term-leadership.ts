@@ -79,7 +79,7 @@ export class TermLeadership implements Leadership {
     const leftMs = this.remainingMs();
     if (leftMs === 0 || leftMs < (options.needMs ?? 0)) {
       this.#hooks.guardRefused();
-      throw this.#refused(leftMs > 0 ? `only ${Math.floor(leftMs)} ms remain` : "a step was refused");
+      throw leftMs > 0 ? this.#tooShort(leftMs) : this.#refused("a step was refused");
     }
     this.#count(1);
     try {
@@ -143,6 +143,12 @@ export class TermLeadership implements Leadership {
   #refused(what: string, reason = this.#closed ?? "expired"): LeadershipLostError {
     const details = { reason, phase: "refused", operation: "guard" } as const;
     return new LeadershipLostError(`term ${this.term} has ended (${reason}): ${what}`, details);
+  }
+
+  /** The term goes on, but not for as long as the step needs. */
+  #tooShort(leftMs: number): LeadershipLostError {
+    const details = { reason: "expired", phase: "refused", operation: "guard" } as const;
+    return new LeadershipLostError(`term ${this.term} refused a step: only ${Math.floor(leftMs)} ms remain`, details);
   }
 
   #outlasted(value: unknown): LeadershipLostError {
