@@ -1,9 +1,10 @@
 // Goal: a million events are judged within 5 seconds, so that long logs of processes can be judged too.
 // Method: a good history of whole terms, one after the other, made here; the processor's time is measured.
 import { describe, expect, test } from "vitest";
-import { check, type HistoryEvent, type HistorySettings } from "./history.ts";
+import { resolveDurations } from "../../src/election/durations.ts";
+import { check, type HistoryEvent } from "./history.ts";
 
-const settings: HistorySettings = { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2_000 };
+const settings = resolveDurations({});
 const place = "first";
 
 type Untimed = HistoryEvent extends infer E ? (E extends HistoryEvent ? Omit<E, "atMs"> : never) : never;
