@@ -85,6 +85,7 @@ interface Receipts {
   lastHolder: string | undefined | false;
   /** When its own last applied write was sent, by the fast clock. */
   ownSentFastMs: number | undefined;
+  ownTerm: number;
   /** Absences in a row, in looks that were not too far apart. */
   absentSinceMs: number | undefined;
   absentLastMs: number;
@@ -108,6 +109,7 @@ export function checkWaits(events: readonly HistoryEvent[], settings: HistorySet
         first: new Map<string, number>(),
         lastHolder: false,
         ownSentFastMs: undefined,
+        ownTerm: 0,
         absentSinceMs: undefined,
         absentLastMs: 0,
       },
@@ -121,6 +123,7 @@ export function checkWaits(events: readonly HistoryEvent[], settings: HistorySet
     if (waited !== undefined) violations.push({ invariant: "S3", atMs: event.atMs, text: `${event.who} ${waited}` });
     if (sent !== undefined) {
       mine.ownSentFastMs = sent.send.fastMs;
+      mine.ownTerm = event.term ?? 0;
       // A write of its own may be unknown to it: that alone shows it no record.
       if (mine.lastHolder !== false) mine.lastHolder = event.who;
     }
@@ -130,7 +133,7 @@ export function checkWaits(events: readonly HistoryEvent[], settings: HistorySet
 }
 
 function noteReceipt(mine: Receipts, event: EventOf<"receive">, { retryPeriodMs }: HistorySettings): void {
-  const { localMs, holder, renewTime, absent, from } = event;
+  const { localMs, holder, renewTime, term, absent, from } = event;
   if (localMs === undefined) return;
   if (absent) {
     const goesOn = mine.absentSinceMs !== undefined && localMs - mine.absentLastMs <= 3 * retryPeriodMs + roundingMs;
@@ -142,7 +145,8 @@ function noteReceipt(mine: Receipts, event: EventOf<"receive">, { retryPeriodMs 
   if (!mine.first.has(pair)) mine.first.set(pair, localMs);
   if (from === "hint") return; // it may be of any age
   mine.absentSinceMs = undefined;
-  mine.lastHolder = holder;
+  const isOlder = mine.lastHolder !== false && (term ?? 0) < mine.ownTerm; // a lagging replica: the look of a leader
+  if (!isOlder) mine.lastHolder = holder;
 }
 
 function waitProblem(
