@@ -1,6 +1,7 @@
 import { check, type EventOf, type HistoryEvent, type Violation } from "./history.ts";
 import type { Plan } from "./plan.ts";
 import { roundTripMs, type PlayedRun } from "./sim-run.ts";
+import { deafWorkMs } from "./sim-work.ts";
 
 /** What a run is worth: its broken promises, and how much was led. */
 export interface Verdict {
@@ -40,8 +41,10 @@ function demands(invariant: string, { faults, multiLock, versions }: Plan): bool
     case "S6":
       return !(faults.has("restored") && versions === "content");
     case "S3":
-    case "S9":
       return !multiLock; // what is received is half of what is seen
+    case "S9":
+      // A stranger's record that was repaired may have a leader's term, and be seen late: a challenge, no loss.
+      return !multiLock && !faults.has("hostile");
     default:
       return true;
   }
@@ -98,6 +101,8 @@ function leaderAfterHealing(run: PlayedRun, terms: readonly Term[], ledShare: nu
   const untilMs = steady ? healedAtMs + leaderWithinMs : stoppedAtMs; // elsewhere a back-off, or old work, comes first
   const first = terms.find((term) => term.untilMs > healedAtMs);
   const problems: Violation[] = [];
+  const outlived = plan.work === "ignoresAbort" && untilMs - healedAtMs < deafWorkMs(plan);
+  if (outlived) return problems; // the work of earlier terms may go on for longer, and no new term begins meanwhile
   if (first === undefined || first.fromMs > untilMs) {
     const told = first === undefined ? "nobody leads" : `the first leader comes ${ms(first.fromMs - healedAtMs)}`;
     const text = `${told} after everything has healed; within ${ms(untilMs - healedAtMs)} one must`;

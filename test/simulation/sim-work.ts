@@ -40,6 +40,11 @@ export interface WorkParts {
 const stepsOfShortWork = 20;
 const stepsOfDeafWork = 400;
 
+/** The longest that work goes on which ignores the end of its term, by the slowest clock. */
+export function deafWorkMs({ preset, drift }: Plan): number {
+  return (stepsOfDeafWork * preset.retryPeriodMs) / 8 / (1 - drift);
+}
+
 /** The work of one term: guarded steps until it is told to end, fails, returns, or goes on regardless. */
 export async function simWork(leadership: Leadership, parts: WorkParts): Promise<void> {
   const { plan, host, blockedMs } = parts;
