@@ -78,6 +78,8 @@ function stage(change: (lock: ResourceLock) => ResourceLock = (lock) => lock): S
   };
 }
 
+await import("p-retry"); // loaded by the first failed read, from the disk, which a manual clock does not wait for
+
 describe("a lease", () => {
   it("is absent, free or held at the first look", async () => {
     const { observer, write } = stage();
