@@ -100,6 +100,7 @@ function readTokens(args: readonly string[], table: FlagTable): { given: Map<str
   for (const [name, flag] of Object.entries(table)) {
     options[name] = { type: flag.value === undefined ? "boolean" : "string", ...(flag.short && { short: flag.short }) };
   }
+  refuseLongClusters(args, table);
   // not strict: its messages name no neighbour and no repair
   const { tokens } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true });
   const given = new Map<string, string | true>();
@@ -112,6 +113,17 @@ function readTokens(args: readonly string[], table: FlagTable): { given: Map<str
     given.set(token.name, value);
   }
   return { given, names };
+}
+
+/** Letters behind one dash; no command has this many, and taking them apart costs the square of their number. */
+const longestCluster = 32;
+
+function refuseLongClusters(args: readonly string[], table: FlagTable): void {
+  const withValue = new Set(Object.values(table).map(({ short, value }) => (value === undefined ? undefined : short)));
+  for (const arg of args) {
+    const isCluster = /^-[^-]/.test(arg) && !withValue.has(arg.charAt(1)); // "-sURL" is a flag and its value
+    if (isCluster && arg.length > longestCluster) throw new UsageError(`"${arg.slice(0, 20)}…" is no flag.`);
+  }
 }
 
 interface OptionToken {

@@ -29,6 +29,11 @@ describe("flags", () => {
     expect(flags.on("restart")).toBe(false);
   });
 
+  it("behind one dash are few: a long row of letters is refused before it is taken apart", () => {
+    expect(() => read(`-${"x".repeat(100_000)}`)).toThrow(/^"-x{19}…" is no flag/);
+    expect(read(`-sfile:///${"x".repeat(200)}`).text("storage")).toBe(`file:///${"x".repeat(200)}`);
+  });
+
   it("end at --, and what follows is passed on as it is", () => {
     const flags = read("billing --restart -- node --storage x -- y");
     expect(flags.names).toEqual(["billing"]);
