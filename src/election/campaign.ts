@@ -283,7 +283,7 @@ export class Campaign {
     // Nothing is asked or claimed for a lease: a bug that repeats must not flood the storage.
     const untilMs = this.#clocks.observerMs() + this.#settings.leaseDurationMs;
     Object.assign(state, { holdUntilMs: untilMs, nextPollMs: untilMs, readPauseUntilMs: untilMs });
-    Object.assign(state, { hintPending: false, mustReadSinceSeq: undefined, acquiring: undefined });
+    Object.assign(state, { hintPending: false, mustReadSinceSeq: undefined, acquiring: undefined, floor: "unasked" });
     this.#sleepUntil(Math.min(untilMs, state.finishing?.untilMs ?? Infinity));
   }
 }

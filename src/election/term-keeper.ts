@@ -135,7 +135,7 @@ export class TermKeeper {
     state.release.notBeforeMs = Math.max(now.observerMs, state.lastWriteMs + settings.minWriteIntervalMs);
     state.phase = "releasing";
     if (term !== undefined) this.#leave(term, term.ending?.reason ?? "stopped", now);
-    else if (state.sent.confirmed?.write !== state.begunWrite) this.#noteStillborn(now);
+    else if (confirmed.write.kind === "acquire" && confirmed.write !== state.begunWrite) this.#noteStillborn(now);
   }
 
   endRelease(): void {
@@ -190,7 +190,7 @@ export class TermKeeper {
   #leave(term: TermState, reason: StopReason, now: Readings): void {
     const { state, settings, random, emit } = this.#context;
     const wasLong = now.leaderMs - term.startedMs > 10 * settings.leaseDurationMs;
-    if (wasLong || reason !== "workFailed") this.#failedTerms = wasLong ? 0 : this.#failedTerms;
+    if (wasLong) this.#failedTerms = 0;
     let holdMs = 0;
     if (reason === "workFailed") {
       const { minMs, maxMs } = settings.workBackoffMs;
