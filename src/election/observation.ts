@@ -69,6 +69,8 @@ export class Observation {
     settleAlarm(state, "unreadableRecord");
     this.#judgeLostAcquisition(undefined, undefined, receipt);
     this.#settleRelease(receipt, undefined);
+    const { term } = state;
+    if (term !== undefined && term.loss === undefined && truth) state.erasedValidUntilMs = term.validUntilMs;
     if (!this.#judgeMissing(truth, receipt)) return;
     const nowMs = receipt.now.observerMs;
     const { seen } = state;
@@ -89,6 +91,7 @@ export class Observation {
     this.#settleRelease(receipt, undefined);
     if (!this.#judgeMissing(truth, receipt)) return;
     state.seen = { kind: "unreadable" };
+    state.erasedValidUntilMs = -Infinity; // its writer may lead: an absence after this is like any other
     state.lastWaitMs = Math.max(state.lastWaitMs, waitMs(undefined, this.#parts.settings));
     state.everSaw = true;
   }

@@ -98,7 +98,6 @@ export class TermKeeper {
     const overrun = term.ending !== undefined && reason === term.ending.reason && now.observerMs >= term.drainUntilMs;
     if (state.phase !== "draining") this.#endStartedMs = now.observerMs;
     if (!term.closed) this.#end(term, term.ending?.reason ?? reason);
-    if (reason === "erased") state.erasedValidUntilMs = term.validUntilMs;
     state.phase = "following";
     state.workRunning = this.#run?.ended === false;
     state.overrunAtMs = state.workRunning ? now.observerMs + settings.drainTimeoutMs : undefined;

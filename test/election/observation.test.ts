@@ -183,6 +183,25 @@ describe("an absence", () => {
   });
 });
 
+describe("a term whose record is gone", () => {
+  it("leaves its validity, within which the record may be created again at once", () => {
+    const folding = loser();
+    folding.readNothing();
+    expect(term(folding.state).loss).toBe("erased");
+    expect(folding.state.erasedValidUntilMs).toBe(term(folding.state).validUntilMs);
+  });
+
+  it("leaves nothing where something unreadable, or a blank record, was seen before", () => {
+    for (const see of [(one: Folding) => one.readGarbage(corrupt), (one: Folding) => one.read(free, "v9")]) {
+      const folding = loser();
+      see(folding);
+      expect(term(folding.state).loss).toBe("erased");
+      folding.readNothing();
+      expect(folding.state.erasedValidUntilMs).toBe(-Infinity);
+    }
+  });
+});
+
 describe("what cannot be read", () => {
   it("is held by nobody known, and told once for each version", () => {
     const folding = candidate();

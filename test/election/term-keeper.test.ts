@@ -221,15 +221,6 @@ describe("a loss", () => {
     expect(parts.turns).toBeGreaterThan(0);
   });
 
-  it("of an erased record leaves its validity, within which it may be created again at once", async () => {
-    const parts = await leading();
-    parts.keeper.demote("erased");
-    expect(parts.state.erasedValidUntilMs).toBe(60_000);
-    const other = await leading();
-    other.keeper.demote("taken");
-    expect(other.state.erasedValidUntilMs).toBe(-Infinity);
-  });
-
   it("during a drain closes at once, and keeps the first reason", async () => {
     const parts = await leading();
     if (parts.state.term !== undefined) parts.state.term.ending = { reason: "resigned" };

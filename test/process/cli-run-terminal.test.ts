@@ -112,8 +112,9 @@ describe.concurrent("a stderr", () => {
 describe.concurrent("a group", () => {
   it.skipIf(!setsid)("of zombies only is gone; one with a living process is not", async ({ expect }) => {
     await using world = new World();
-    // the inner shell leads a group of its own and ends; what replaced its parent never reaps it
-    const zombies = world.start("sh", ["-c", 'setsid sh -c "exit 0" & echo $!; exec sleep 100']);
+    // the inner shell leads a group of its own and ends once its parent is no shell any more, which would reap it
+    const waits = "until ps -o comm= -p $PPID | grep -q sleep; do sleep 0.02; done";
+    const zombies = world.start("sh", ["-c", `setsid sh -c '${waits}' & echo $!; exec sleep 100`]);
     const living = world.start("sh", ["-c", "setsid sleep 100 & echo $!; exec sleep 100"]);
     await until(
       () => /\n/.test(zombies.stdout) && /\n/.test(living.stdout),
