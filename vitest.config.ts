@@ -51,6 +51,17 @@ export default defineConfig({
           sequence: { groupOrder: 3 },
         },
       },
+      {
+        test: {
+          name: "servers", // not part of `npm test`: real servers, which are found, started or built
+          include: ["test/servers/**/*.test.ts"],
+          pool: "forks",
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 600_000, // a first build
+          sequence: { groupOrder: 4 },
+        },
+      },
     ],
   },
 });

@@ -79,14 +79,14 @@ export class StorageUrl {
   }
 }
 
-/** A "/", "?" or "#" in a password that is not encoded ends the host early: what follows must not pass as a path. */
+/** A "/", "?" or "#" in user info that is not encoded ends the host early: what follows must not pass as a path. */
 function isCut(host: string, hasUserInfo: boolean, path: string): boolean {
   if (!/^(?:[^:[\]]*|\[[0-9a-f:.]*\])(?::\d*)?$/i.test(host)) return true;
-  return !hasUserInfo && /:\d*$/.test(host) && path.includes("@");
+  return !hasUserInfo && host !== "" && path.includes("@");
 }
 
 function ambiguous(scheme: string): InvalidSettingsError {
-  const how = "write / ? # @ : in user info as %2f %3f %23 %40 %3a, and # elsewhere as %23";
+  const how = "write / ? # @ : in user info as %2f %3f %23 %40 %3a, and # and @ elsewhere as %23 %40";
   return new InvalidSettingsError([`the ${scheme}: URL is ambiguous: ${how}`]);
 }
 

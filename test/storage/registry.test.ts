@@ -94,7 +94,7 @@ describe("a storage URL", () => {
     expect(redis).toMatchObject({ scheme: "redis", host: "example.test:6379", path: "/0" });
     expect(redis.credentials()).toEqual({ user: "me", password: "p@ss/" });
     expect(new StorageUrl("pg://[::1]:5432/db")).toMatchObject({ host: "[::1]:5432" });
-    expect(new StorageUrl("gs://bucket/a@b").credentials()).toBeUndefined();
+    expect(new StorageUrl("gs://bucket/a%40b").credentials()).toBeUndefined();
   });
 
   test("parameters are typed as the driver declares them", () => {
@@ -148,7 +148,7 @@ describe("a storage URL", () => {
     expect(inspect(error, { depth: 10, showHidden: true })).not.toContain(secret);
   });
 
-  test.each(["u:p/w@h/0", "u:12/w@h", "u:p?w@h", "u:p#w@h", "h/0#part", "u:p:w/x", "h:port"])(
+  test.each(["u:p/w@h/0", "u:12/w@h", "team/u:p@h/0", "u:p?w@h", "u:p#w@h", "h/0#part", "u:p:w/x", "h:port"])(
     "redis://%s is ambiguous, and is refused without being shown (#63)",
     (rest) => {
       const parse = (): unknown => new StorageUrl(`redis://${rest}`);
