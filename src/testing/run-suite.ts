@@ -34,6 +34,11 @@ export interface SuiteHarness<Connection, Place> {
   print?(line: string): void;
   /** The deadline of one case, as the runner's third argument; default 60 000 ms. */
   readonly timeoutMs?: number;
+  /**
+   * How much of their repetitions the long cases do (R11, R12, R15, R26, R27, R30), above 0 and at most 1, for a storage
+   * that takes a tenth of a second for each call; default 1. The lines of these cases then say so.
+   */
+  readonly scale?: number;
 }
 
 /** A test runner's `test`: that of vitest, node:test and jest fits. */
@@ -51,6 +56,8 @@ export function runSuite<Connection extends Closable, Place>(
   suite: readonly StorageSuiteCase<Connection>[],
   harness: SuiteHarness<Connection, Place>,
 ): void {
+  const { scale = 1 } = harness;
+  assert.ok(scale > 0 && scale <= 1, `scale (${scale}) must be above 0 and at most 1`);
   const lacks = new Set<StorageNeed>(harness.lacks ?? []);
   if (harness.faults === undefined) lacks.add("faults");
   for (const each of suite) {
@@ -58,7 +65,8 @@ export function runSuite<Connection extends Closable, Place>(
     const run = missing.length === 0 ? () => runCase(each, harness) : () => explain(each.id, missing, harness);
     const line = `not run: ${each.id} (no ${missing.join(", no ")})`;
     if (missing.length > 0) harness.print?.(line);
-    test(missing.length === 0 ? `storage ${each.id}: ${each.name}` : line, run, harness.timeoutMs ?? 60_000);
+    const name = `storage ${each.id}: ${each.name}${each.scales === true && scale < 1 ? ` (x ${scale})` : ""}`;
+    test(missing.length === 0 ? name : line, run, harness.timeoutMs ?? 60_000);
   }
 }
 
@@ -112,7 +120,7 @@ function contextOf<Connection extends Closable, Place>(
   place: Place,
   parts: Pick<StorageSuiteContext<Connection>, "connect" | "faults">,
 ): StorageSuiteContext<Connection> {
-  const { clock = systemClock, random = new SeededRandom(1), secrets = [] } = harness;
+  const { clock = systemClock, random = new SeededRandom(1), secrets = [], scale = 1 } = harness;
   return {
     ...parts,
     place,
@@ -120,6 +128,7 @@ function contextOf<Connection extends Closable, Place>(
     random,
     secrets,
     logged: () => harness.logged?.() ?? "",
+    scaled: (count) => Math.max(1, Math.round(count * scale)),
     put: async (key, body) => {
       if (harness.put !== undefined) return harness.put(place, key, body);
       const connection = await parts.connect();

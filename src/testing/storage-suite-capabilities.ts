@@ -46,6 +46,7 @@ export const capabilityCases: readonly StorageSuiteCase<VersionedStorage>[] = [
   },
   {
     id: "R30",
+    scales: true,
     needs: ["transact"],
     name: "a transact writes all or nothing: under races, with a check, and when its answer is lost",
     async run(context) {
@@ -154,10 +155,13 @@ function manyChanges(count: number): Changes {
   return Array.from({ length: count }, (_, index) => create(`many/${index}`, "1"));
 }
 
-async function raceTransacts({ connect }: StorageSuiteContext<VersionedStorage>, first: Version): Promise<void> {
+async function raceTransacts(
+  { connect, scaled }: StorageSuiteContext<VersionedStorage>,
+  first: Version,
+): Promise<void> {
   const connections = await Promise.all([connect(), connect(), connect(), connect()]);
   let expected = first;
-  for (let round = 0; round < 20; round += 1) {
+  for (let round = 0; round < scaled(20); round += 1) {
     const writes = [...connections, ...connections].map((storage, racer) => {
       const replace = (key: string) => ({ kind: "replace", key, value: bytes(`${round}.${racer}`), expected }) as const;
       return transactOf(storage)(racer % 2 === 0 ? [replace("a"), replace("b")] : [replace("b"), replace("a")]);

@@ -17,6 +17,8 @@ export interface StorageSuiteContext<Connection> {
   readonly random: Random;
   /** What may appear in no error, inspection or log. */
   readonly secrets: readonly string[];
+  /** How many repetitions of `count` the harness asks for (`scale`); at least 1. */
+  scaled(count: number): number;
   /** What was logged meanwhile. */
   logged(): string;
   /** Puts these bytes under the key, as a foreign program would. */
@@ -30,6 +32,8 @@ export interface StorageSuiteCase<Connection> {
   /** A sentence about behaviour. */
   readonly name: string;
   readonly needs?: readonly StorageNeed[];
+  /** Whether it repeats itself often, and less often where the harness says so. */
+  readonly scales?: boolean;
   /** Rejects if the storage breaks the promise. */
   run(context: StorageSuiteContext<Connection>): Promise<void>;
 }

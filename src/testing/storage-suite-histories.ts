@@ -15,14 +15,15 @@ import type { StorageSuiteCase } from "./storage-suite-case.ts";
 export const historyCases: readonly StorageSuiteCase<VersionedStorage>[] = [
   {
     id: "R26",
+    scales: true,
     name: "the probe finds this place safe, leaves nothing behind, and finds each flaw of a broken one",
-    async run({ connect, clock, random }) {
+    async run({ connect, clock, random, scaled }) {
       const options = { clock, random, quick: true };
       const report = await probeStorage(connect, options);
       assert.equal(report.verdict, "safe", JSON.stringify(report.steps.filter(({ verdict }) => verdict !== "safe")));
       assert.equal(report.steps.map(({ id }) => id).join(), Array.from({ length: 14 }, (_, i) => `P${i + 1}`).join());
       assert.equal((await listed(await connect(), "tenure-probe/")).size, 0);
-      for (const flaw of storageFlaws) {
+      for (const flaw of storageFlaws.slice(0, scaled(storageFlaws.length))) {
         const found = await probeStorage(async () => new BrokenStorage(await connect(), flaw), options);
         assert.equal(found.verdict, "unsafe", `a storage that ${flaw} passed`);
       }
@@ -30,10 +31,11 @@ export const historyCases: readonly StorageSuiteCase<VersionedStorage>[] = [
   },
   {
     id: "R27",
+    scales: true,
     name: "200 random histories of 4 clients behind a faulty network are linearizable, unknown writes either way",
-    async run({ connect }) {
+    async run({ connect, scaled }) {
       const connections = await Promise.all([connect(), connect(), connect(), connect()]);
-      for (let seed = 1; seed <= 200; seed += 1) {
+      for (let seed = 1; seed <= scaled(200); seed += 1) {
         const history = await randomHistory(connections, seed);
         assert.equal(linearizabilityProblem(history), undefined, `seed ${seed}: ${JSON.stringify(history)}`);
       }

@@ -140,10 +140,11 @@ export const writeCases: readonly StorageSuiteCase<VersionedStorage>[] = [
   },
   {
     id: "R11",
+    scales: true,
     name: "of 16 racers that replace, remove, or half of each, exactly one is written in each of 50 rounds",
-    async run({ connect }) {
+    async run({ connect, scaled }) {
       const connections = [await connect(), await connect()];
-      for (let round = 0; round < 50; round += 1) {
+      for (let round = 0; round < scaled(50); round += 1) {
         for (const kind of ["replace", "remove", "both"] as const)
           await raceRound(connections, kind, `${kind}/${round}`);
       }
@@ -151,12 +152,14 @@ export const writeCases: readonly StorageSuiteCase<VersionedStorage>[] = [
   },
   {
     id: "R12",
+    scales: true,
     name: "8 clients that each count up 25 times reach 200",
-    async run({ connect }) {
+    async run({ connect, scaled }) {
+      const times = scaled(25);
       const clients = await Promise.all(Array.from({ length: 8 }, connect));
       written(await (await connect()).create("counter", bytes("0")));
-      await Promise.all(clients.map((client) => countUp(client, 25)));
-      await assertStored(await connect(), "counter", { value: bytes("200") });
+      await Promise.all(clients.map((client) => countUp(client, times)));
+      await assertStored(await connect(), "counter", { value: bytes(`${8 * times}`) });
     },
   },
   {

@@ -96,3 +96,18 @@ test("each case has a fresh place; connections are closed and the place is remov
   expect(connections).toHaveLength(6);
   for (const connection of connections) await expect(connection.read("a")).rejects.toMatchObject({ code: "CLOSED" });
 });
+
+test("a smaller scale is said in the names of the cases that repeat themselves, and is what they get", async () => {
+  const { registered, register } = recorder();
+  const asked: number[] = [];
+  const cases: StorageSuiteCase<VersionedStorage>[] = [
+    { id: "R98", name: "often", scales: true, run: async ({ scaled }) => void asked.push(scaled(200), scaled(3)) },
+    { id: "R99", name: "once", run: async () => {} },
+  ];
+  runSuite(register, cases, { ...harness, scale: 0.1 });
+  expect(registered.map(({ name }) => name)).toEqual(["storage R98: often (x 0.1)", "storage R99: once"]);
+  for (const { run } of registered) await run();
+  expect(asked).toEqual([20, 1]);
+  for (const scale of [0, 1.1, Number.NaN])
+    expect(() => runSuite(register, cases, { ...harness, scale })).toThrow(/scale/);
+});
