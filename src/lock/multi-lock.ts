@@ -1,6 +1,7 @@
-import { errorCode, UnknownOutcomeError } from "../errors.ts";
+import { errorCode, StorageUnavailableError, UnknownOutcomeError } from "../errors.ts";
 import type { CallOptions, Version } from "../storage/versioned-storage.ts";
 import { systemClock, type Clock } from "../system/clock.ts";
+import { withDeadline } from "../system/signals.ts";
 import { CallBudget } from "./call-budget.ts";
 import type { LeaderElectionRecord } from "./leader-election-record.ts";
 import { mergedHints } from "./merged-hints.ts";
@@ -34,6 +35,8 @@ export class MultiLock implements ResourceLock {
   readonly #primary: ResourceLock;
   readonly #secondary: ResourceLock;
   readonly #clock: Clock;
+  /** My own write whose primary is written and whose secondary is not answered yet: the version that it will have. */
+  #halfWritten: Promise<Version | undefined> | undefined;
 
   constructor(primary: ResourceLock, secondary: ResourceLock, options: MultiLockOptions = {}) {
     this.#primary = primary;
@@ -78,7 +81,7 @@ export class MultiLock implements ResourceLock {
     const leaderTransitions = Math.max(first?.leaderTransitions ?? 0, second?.leaderTransitions ?? 0);
     const seconds = longer(first?.leaseDurationSeconds, second?.leaseDurationSeconds);
     const duration = seconds === undefined ? {} : { leaseDurationSeconds: seconds };
-    if (first !== undefined && second !== undefined && first.holderIdentity === second.holderIdentity) {
+    if (first !== undefined && second !== undefined && this.#isOneHold(first, second)) {
       // A renewal that reached one of the two is none. Times of one holder are text of equal length, and grow.
       const older = second.renewTime < first.renewTime ? second : first;
       return { ...older, ...duration, leaderTransitions };
@@ -93,12 +96,25 @@ export class MultiLock implements ResourceLock {
     };
   }
 
+  /**
+   * Two terms of another holder are half of its acquisition: as its older pair, which may have been waited out long
+   * ago, it would be taken over at once.
+   */
+  #isOneHold(first: LeaderElectionRecord, second: LeaderElectionRecord): boolean {
+    const { holderIdentity: holder } = first;
+    if (holder !== second.holderIdentity) return false;
+    return first.leaderTransitions === second.leaderTransitions || holder === "" || holder === this.identity;
+  }
+
   async #write(record: LeaderElectionRecord, versions: Versions, budget: CallBudget): Promise<LockOutcome> {
+    const meanwhile = await this.#whole(budget);
+    if (meanwhile !== undefined && meanwhile !== versions.second) return { written: false };
     const first = await put(this.#primary, { record, expected: versions.first }, budget.next());
     if (!first.written) return { written: false };
     let second: LockOutcome;
     try {
-      second = await put(this.#secondary, { record, expected: versions.second }, budget.next());
+      const write = () => put(this.#secondary, { record, expected: versions.second }, budget.next());
+      second = await this.#complete(write, budget);
     } catch (error) {
       budget.signal?.throwIfAborted();
       throw this.#half(`its secondary failed (${errorCode(error) ?? "an error without a code"})`, error);
@@ -106,6 +122,39 @@ export class MultiLock implements ResourceLock {
     if (!second.written) throw this.#half("its secondary lost the race");
     const term = longer(first.term, second.term);
     return { written: true, version: joined(first.version, second.version), ...(term !== undefined && { term }) };
+  }
+
+  /**
+   * Waits until no write of mine is half done, and tells the secondary's version if that was written. Else a second
+   * write, sent in doubt of the first, would name the first one's primary and take its secondary away from it: where
+   * writes are slow, each would stay a half.
+   */
+  async #whole(budget: CallBudget): Promise<Version | undefined> {
+    const { signal, leftMs } = budget;
+    const half = this.#halfWritten;
+    if (half === undefined) return undefined;
+    try {
+      return await withDeadline({ clock: this.#clock, timeoutMs: leftMs, signal }, () => half);
+    } catch (cause) {
+      signal?.throwIfAborted();
+      const message = `cannot write ${this.description}: an earlier write of its own is not answered yet`;
+      const details = { operation: "write", storage: this.description, applied: "no", cause } as const;
+      throw new StorageUnavailableError(message, details);
+    }
+  }
+
+  async #complete(write: () => Promise<LockOutcome>, { signal, leftMs }: CallBudget): Promise<LockOutcome> {
+    const written = write();
+    // Not for longer than its deadline: a lock that never answers must not hold up all later writes.
+    const half = withDeadline({ clock: this.#clock, timeoutMs: leftMs, signal }, () => written).then(
+      (outcome) => (outcome.written ? outcome.version : undefined),
+      () => undefined,
+    );
+    this.#halfWritten = half;
+    void half.then(() => {
+      if (this.#halfWritten === half) this.#halfWritten = undefined;
+    });
+    return written;
   }
 
   #half(why: string, cause?: unknown): UnknownOutcomeError {

@@ -174,6 +174,58 @@ test("MultiLock: a renewal that reached the primary only is unknown; read again,
   expect((await seenBy(lock)).record).toEqual(record(me, 3));
 });
 
+test("MultiLock: two terms of another holder are half of its acquisition, a new pair that is held by nobody known", async () => {
+  const { lock, secondary } = multi(record("other", 5, 16), record("other", 1, 14));
+  const half = await seenBy(lock);
+  expect(half.record).toMatchObject({ holderIdentity: unknownHolder, leaderTransitions: 16 });
+  secondary.put(record("other", 5, 16));
+  expect((await seenBy(lock)).record).toEqual(record("other", 5, 16));
+  expect((await seenBy(multi(record("", 5, 16), record("", 1, 14)).lock)).record.holderIdentity).toBe("");
+});
+
+/** A write whose primary is done and whose secondary is not, and what a read shows meanwhile. */
+async function halfDone(disturb: (secondary: FakeLock) => void) {
+  const parts = multi();
+  const { clock, lock, primary, secondary } = parts;
+  const version = versionOf(await lock.create(record(me, 1)));
+  disturb(secondary);
+  const first = lock.update(record(me, 2), version, { timeoutMs: 1_000 });
+  const firstEnd = first.catch((error: unknown) => error); // looked at by each test when its time has come
+  await clock.advance(300);
+  expect([primary.record, secondary.record]).toEqual([record(me, 2), record(me, 1)]);
+  const updates = (): number => primary.calls.filter((call) => call === "update").length;
+  return { ...parts, firstEnd, half: await seenBy(lock), updates };
+}
+
+test("MultiLock: a write in doubt of one that is half done waits for it, and is lost unsent once that is whole", async () => {
+  const { clock, lock, firstEnd, half, updates } = await halfDone((secondary) =>
+    secondary.delay({ requestMs: 600 }, { on: "update", times: 1 }),
+  );
+  expect(half.record).toEqual(record(me, 1));
+  const second = lock.update(record(me, 3), half.version);
+  await clock.advance(400);
+  expect(await firstEnd).toMatchObject({ written: true });
+  expect(await second).toEqual({ written: false });
+  expect(updates()).toBe(1);
+  expect((await seenBy(lock)).record).toEqual(record(me, 2));
+});
+
+test("MultiLock: it goes ahead once the half stays a half, and not before the deadline of one that hangs", async () => {
+  const { clock, lock, firstEnd, half, updates } = await halfDone((secondary) =>
+    secondary.hang({ on: "update", times: 1 }),
+  );
+  const hurried = lock.update(record(me, 3), half.version, { timeoutMs: 200 }).catch((error: unknown) => error);
+  await clock.advance(200);
+  expect(await hurried).toMatchObject({ code: "STORAGE_UNAVAILABLE", applied: "no" });
+  const patient = lock.update(record(me, 4), half.version);
+  await clock.advance(400);
+  expect(updates()).toBe(1);
+  await clock.advance(200);
+  expect(await firstEnd).toMatchObject({ code: "OUTCOME_UNKNOWN" });
+  expect(await patient).toMatchObject({ written: true });
+  expect((await seenBy(lock)).record).toEqual(record(me, 4));
+});
+
 test("MultiLock: a primary that loses the race, or fails, keeps the secondary untouched", async () => {
   const { lock, primary, secondary } = multi();
   const version = versionOf(await lock.create(record(me, 1)));
