@@ -229,6 +229,22 @@ describe("a bug", () => {
     await stop();
   });
 
+  it("while the floor is asked does not keep it from asking again", async () => {
+    let asked = 0;
+    const { clock, lock, chance, story, stop } = await campaigning({
+      lock: { watch: "bare" },
+      options: { termFloor: () => ((asked += 1) === 1 ? new Promise<number>(() => {}) : Promise.resolve(6)) },
+    });
+    chance.failure = new Error("no entropy");
+    lock.hint();
+    await clock.advance(1_000); // the read that follows draws
+    chance.failure = undefined;
+    await clock.advance(60_000);
+    expect(asked).toBe(2);
+    expect(story.filter((line) => line.startsWith("start"))).toEqual(["start 7"]);
+    await stop();
+  });
+
   it("does not keep a campaign from being stopped in time", async () => {
     const { clock, chance, stop } = await campaigning({ lock: { heldBy: "other" } });
     chance.failure = new Error("no entropy");

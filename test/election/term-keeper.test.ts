@@ -396,6 +396,15 @@ describe("a stillborn acquisition (decide F8)", () => {
   });
 });
 
+describe("a late renewal of an ended term (decide F8)", () => {
+  it("is released without a pause: it was no term that came too late", async () => {
+    const parts = await keeping();
+    Object.assign(parts.state.sent.confirmed?.write ?? {}, { kind: "renew" });
+    parts.keeper.startRelease();
+    expect(parts.state).toMatchObject({ phase: "releasing", stillborn: 0, holdUntilMs: -Infinity });
+  });
+});
+
 describe("the end of the work", () => {
   it.each(["workReturned", "stopped"] as const)("as %s ends the term", async (end) => {
     const parts = await leading();
