@@ -17,6 +17,11 @@ export function assertKey(key: string, details?: ErrorDetails): void {
   if (problem !== undefined) throw new InvalidKeyError(`${shown(key)} is not a key: ${problem}`, details);
 }
 
+/** Whether this is a key: what others have put beside ours in a listing may not be one. */
+export function isKey(key: string): boolean {
+  return keyProblem(key) === undefined;
+}
+
 /**
  * Throws unless `prefix` may be given to `list`: `""`, or a key plus `/`.
  *

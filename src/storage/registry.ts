@@ -30,6 +30,8 @@ export type LoadDriver = () => Promise<StorageDriver>;
 const drivers: Readonly<Record<string, LoadDriver>> = {
   memory: () => import("./memory.ts"),
   file: () => import("./file.ts"),
+  postgres: () => import("./postgres.ts"),
+  postgresql: () => import("./postgres.ts"),
 };
 
 /** Schemes and their drivers. */
@@ -94,7 +96,7 @@ interface Opened {
 /** Probes where that is due. Returns a warning if the place is unsafe and that is allowed. */
 async function distrust({ driver, url, storage, parts }: Opened, options: OpenOptions): Promise<string | undefined> {
   const probe = options.probe ?? url.probe();
-  if (probe === "never" || (probe === "auto" && driver.isTrusted?.(url) === true)) return undefined;
+  if (probe === "never" || (probe === "auto" && driver.isTrusted?.(url, storage) === true)) return undefined;
   const { probeStorage } = await import("./probe.ts");
   const { clock, random, logger } = parts;
   const connect = (): Promise<VersionedStorage> => driver.open(url, { ...parts, beside: storage });

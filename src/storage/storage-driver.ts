@@ -26,6 +26,9 @@ export interface StorageDriver {
    * @throws {InvalidSettingsError} with every problem of the URL.
    */
   open(url: StorageUrl, options: DriverOpenOptions): Promise<VersionedStorage>;
-  /** Whether `probe=auto` may leave this place out; default no. */
-  isTrusted?(url: StorageUrl): boolean;
+  /**
+   * Whether `probe=auto` may leave this place out; default no. `storage` is what `open` returned: where it goes may be
+   * known by its client only.
+   */
+  isTrusted?(url: StorageUrl, storage: VersionedStorage): boolean;
 }

@@ -3,16 +3,18 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { InvalidKeyError } from "../../src/errors.ts";
-import { assertKey, assertPrefix, decodeKey, encodeKey, leaseKey } from "../../src/storage/keys.ts";
+import { assertKey, assertPrefix, decodeKey, encodeKey, isKey as isOurs, leaseKey } from "../../src/storage/keys.ts";
 
 const isKey = (text: string): boolean => {
   try {
     assertKey(text);
-    return true;
   } catch (error) {
     expect(error).toBeInstanceOf(InvalidKeyError);
+    expect(isOurs(text)).toBe(false);
     return false;
   }
+  expect(isOurs(text)).toBe(true);
+  return true;
 };
 
 describe("the grammar of keys (#60)", () => {

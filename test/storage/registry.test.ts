@@ -206,6 +206,18 @@ describe("a registered driver", () => {
     for (const connection of connections) await expect(connection.read("a")).rejects.toMatchObject({ code: "CLOSED" });
   });
 
+  test("may trust one place and not another of the same URL, by the connection that it opened", async () => {
+    const data = new MemoryData();
+    const driver: StorageDriver = {
+      open: async (_url, { client }) =>
+        client === "broken" ? new BrokenStorage(new MemoryStorage({ data }), "ignores conditions") : new MemoryStorage(),
+      isTrusted: (_url, storage) => storage instanceof MemoryStorage,
+    };
+    registerStorage("test-either", async () => driver);
+    expect(await openStorage("test-either:")).toBeInstanceOf(MemoryStorage);
+    await expect(openStorage("test-either:", { client: "broken" })).rejects.toMatchObject({ code: "UNSAFE_STORAGE" });
+  });
+
   test("that is unsafe goes on only with allowUnsafe, warned, and degraded for good", async () => {
     const data = new MemoryData();
     registerStorage("test-broken", async () =>
