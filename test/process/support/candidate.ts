@@ -7,21 +7,24 @@ import { JournalClient, tell } from "./channel.ts";
 import { FailingLock } from "./failing-lock.ts";
 import type { CandidateSettings, Command, ToCandidate } from "./protocol.ts";
 
-// One candidate of an election on file storage, in a process of its own, on the built package. It tells its parent
+// One candidate of an election, on file storage if no other is named, in a process of its own, on the built package. It tells its parent
 // everything that happens, and fails where its parent says. It ends by itself when nothing keeps it alive any more.
 
 const settings: CandidateSettings = JSON.parse(process.argv[2] ?? "{}");
 // cast: the types are those of the sources that it was built from
 const built = async <M>(path: string): Promise<M> => (await import(`${settings.dist}/${path}`)) as M;
 const { LeaderElector, StorageLock, StaleTermError, errorCode } = await built<typeof Tenure>("index.js");
-const { FileStorage } = await built<typeof TenureStorage>("storage/index.js");
+const { FileStorage, openStorage } = await built<typeof TenureStorage>("storage/index.js");
 const { prometheusMetrics } = await built<typeof TenureTelemetry>("telemetry/index.js");
 const { systemClock } = await built<typeof TenureClock>("system/clock.js");
 
 let wallStepMs = 0;
 const clock: Tenure.Clock = { ...systemClock, wallMs: () => systemClock.wallMs() + wallStepMs };
 const { directory, pollMs, label } = settings;
-const storage = new FileStorage({ directory, pollMs, keep: 500, fsync: false });
+const storage =
+  settings.storage === undefined
+    ? new FileStorage({ directory, pollMs, keep: 500, fsync: false })
+    : await openStorage(settings.storage, { probe: "never" });
 const lock = new FailingLock(new StorageLock({ storage, namespace: "test", name: "lease", label }), settings.identity);
 const journal = new JournalClient(StaleTermError);
 const work = new CandidateWork(settings, journal, errorCode);

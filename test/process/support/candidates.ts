@@ -29,26 +29,35 @@ process.once("exit", () => rmSync(compileCache, { recursive: true, force: true }
 /** What differs from the usual candidate. */
 export type StartSettings = Partial<CandidateSettings> & { readonly env?: Readonly<Record<string, string>> };
 
+interface OpenOptions {
+  /** `false`: the journal accepts any term; default true. */
+  readonly fenced?: boolean;
+  /** The URL of the storage; default files, whose whole history is checked as well. */
+  readonly storage?: string;
+}
+
 /** The processes that contend for one lease, and the journal that their work is guarded by. */
 export class Candidates implements AsyncDisposable {
   readonly directory: string;
   readonly journal: Journal;
+  readonly #storage: string | undefined;
   readonly #all: Candidate[] = [];
 
-  private constructor(directory: string, fenced: boolean) {
+  private constructor(directory: string, { fenced = true, storage }: OpenOptions) {
     this.directory = directory;
+    this.#storage = storage;
     this.journal = new Journal(fenced);
   }
 
-  /** `fenced: false`: the journal accepts any term. */
-  static async open({ fenced = true }: { readonly fenced?: boolean } = {}): Promise<Candidates> {
-    return new Candidates(await mkdtemp(join(tmpdir(), "tenure-election-")), fenced);
+  static async open(options: OpenOptions = {}): Promise<Candidates> {
+    return new Candidates(await mkdtemp(join(tmpdir(), "tenure-election-")), options);
   }
 
   /** Starts a process that campaigns at once, with `env` beside what this one has. */
   start(label: string, { env, ...settings }: StartSettings = {}): Candidate {
     const full: CandidateSettings = {
       ...{ directory: this.directory, dist, label, timing, pollMs: 1_000, stepEveryMs: 100, drainMs: 0, face: "run" },
+      ...(this.#storage !== undefined && { storage: this.#storage }),
       ...settings,
     };
     const child: ChildProcess = fork(new URL("candidate.ts", import.meta.url), [JSON.stringify(full)], {
@@ -102,7 +111,7 @@ export class Candidates implements AsyncDisposable {
     const releases = this.#all.flatMap(({ actor, releases: sent }) => sent.map((release) => ({ actor, ...release })));
     return [
       ...[...overlaps(steps), ...termProblems(steps), ...releaseProblems(steps, releases)],
-      ...[...chainProblems(await this.lease()), ...callbacks],
+      ...[...(this.#storage === undefined ? chainProblems(await this.lease()) : []), ...callbacks],
     ];
   }
 

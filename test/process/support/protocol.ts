@@ -3,6 +3,8 @@ import type { LeaderElectionRecord, StopReason } from "../../../src/index.ts";
 /** What a candidate's process is started with, as JSON. */
 export interface CandidateSettings {
   readonly directory: string;
+  /** The URL of the storage, if not files in the directory. */
+  readonly storage?: string;
   /** Where the built package is. */
   readonly dist: string;
   readonly label: string;
