@@ -48,8 +48,12 @@ async function reachability(storage: VersionedStorage, { signal }: StorageCheckO
   const answer = `${storage.description}: ${status} in ${formatDuration(latencyMs)}`;
   const found = `${answer}, seen by this ${reach}, ${durability}`;
   const why = reasons.length === 0 ? found : `${found}: ${reasons.join("; ")}`;
-  if (status === "unhealthy")
-    return { check: "storage", level: "failure", found: why, repair: "make the storage answer, then look again" };
+  if (status === "unhealthy") {
+    // Its health is a text; what a read throws has a code, which decides the repair.
+    const read = await attempt("storage", async () => ({ stored: await storage.read(unusedKey, { signal }) }));
+    const repair = "make the storage answer, then look again";
+    return "check" in read ? read : { check: "storage", level: "failure", found: why, repair };
+  }
   if (durability === "may-lose") {
     const repair = "a failover can undo an acknowledged write: fence what the leader does by its term";
     return { check: "storage", level: "warning", found: why, repair };

@@ -6,8 +6,29 @@ import { join } from "node:path";
 import { describe, it } from "vitest";
 import { checkNode, checkSettings } from "../../src/cli/machine-checks.ts";
 import { judgeProbe, judgeRoundTrips } from "../../src/cli/storage-checks.ts";
+import { AccessDeniedError, InvalidSettingsError } from "../../src/errors.ts";
 import { FileStorage } from "../../src/storage/file.ts";
+import { MemoryData, MemoryStorage } from "../../src/storage/memory.ts";
+import { registerStorage } from "../../src/storage/registry.ts";
+import { BrokenStorage } from "../../src/testing/broken-storage.ts";
 import { call } from "./call.ts";
+
+class FailingStorage extends MemoryStorage {
+  readonly #error: Error;
+
+  constructor(error: Error) {
+    super();
+    this.#error = error;
+  }
+
+  protected override readOnce(): Promise<never> {
+    return Promise.reject(this.#error);
+  }
+
+  protected override healthOnce(): Promise<never> {
+    return Promise.reject(this.#error);
+  }
+}
 
 describe.concurrent("doctor", () => {
   it("checks the machine alone where no storage is named", async ({ expect }) => {
@@ -56,6 +77,33 @@ describe.concurrent("doctor", () => {
     expect(
       checkSettings({ leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2000 }, 5000)[0]?.level,
     ).toBe("failure");
+  });
+
+  it("refuses a storage that ignores conditions, and so does run, which starts nothing there", async ({ expect }) => {
+    const data = new MemoryData();
+    registerStorage("careless", async () => ({
+      open: async () => new BrokenStorage(new MemoryStorage({ data }), "ignores conditions"),
+    }));
+    const { code, stdout } = await call(["doctor", "careless:"]);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/failure +probe +P\d+ .*\n +repair: choose another storage: on this one two may lead/);
+    const run = await call(["run", "--storage", "careless:", "job", "--", "true"]);
+    expect(run.code).toBe(125);
+    expect(run.stderr).toContain("is unsafe: P");
+  });
+
+  it("tells the repair of what keeps a storage from answering", async ({ expect }) => {
+    const failing = (scheme: string, error: Error): void =>
+      registerStorage(scheme, async () => ({ open: async () => new FailingStorage(error) }));
+    failing("closed-shop", new AccessDeniedError("no right to read", { operation: "read", storage: "a double" }));
+    failing("nowhere", new InvalidSettingsError(["there is no bucket of that name"]));
+    const denied = await call(["doctor", "closed-shop:"]);
+    expect([denied.code, denied.stdout]).toEqual([5, expect.stringMatching(/no right.*\n +repair: grant the right/)]);
+    const missing = await call(["doctor", "nowhere:"]);
+    expect([missing.code, missing.stdout]).toEqual([
+      1,
+      expect.stringMatching(/no bucket.*\n +repair: correct the URL/),
+    ]);
   });
 
   it("judges round trips against the settings", ({ expect }) => {
