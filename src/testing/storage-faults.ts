@@ -40,6 +40,10 @@ export interface StorageFaults<Connection> {
   readonly requests: number;
   /** How many sockets, child processes or other calls of that connection are still under way. */
   readonly open: number;
+  /** In how many milliseconds a new connection is open and has sent a call, at most; default 20. */
+  readonly patienceMs?: number;
+  /** Whether what is `throttled` is told when to come back; default yes. Some technologies know no such answer. */
+  readonly tellsRetryAfter?: boolean;
   /** Cuts the watches of that connection; they establish themselves again. */
   cutWatches(): void;
 }

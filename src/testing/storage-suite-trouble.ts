@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { inspect } from "node:util";
 import { appliedOf } from "../errors.ts";
+import { sleep } from "../system/clock.ts";
 import { retry } from "../system/retry.ts";
 import type { VersionedStorage } from "../storage/versioned-storage.ts";
 import {
@@ -53,14 +54,17 @@ export const troubleCases: readonly StorageSuiteCase<VersionedStorage>[] = [
     async run({ connect, clock, faults }) {
       const { connection } = given(faults);
       const version = written(await (await connect()).create("a", bytes("one")));
-      for (const call of callsOf(connection, "a", { timeoutMs: 20, expected: version })) {
+      const timeoutMs = given(faults).patienceMs ?? 20;
+      for (const call of callsOf(connection, "a", { timeoutMs, expected: version })) {
         given(faults).next({ kind: "hang" });
         const startedMs = clock.monotonicMs();
         const error = await within(clock, 2000, thrownBy(call));
         const tookMs = clock.monotonicMs() - startedMs;
-        assert.ok(tookMs < 30 + schedulingMs, `it settled after ${tookMs} ms`);
+        assert.ok(tookMs < 1.5 * timeoutMs + schedulingMs, `it settled after ${tookMs} ms`);
         assertGivenUp(error);
       }
+      // A socket that was destroyed here is seen at its other end a moment later.
+      for (let waitedMs = 0; given(faults).open > 0 && waitedMs < schedulingMs; waitedMs += 5) await sleep(clock, 5);
       assert.equal(given(faults).open, 0, "a call is still under way");
       await assertStored(await connect(), "a", { value: bytes("one"), version });
     },
@@ -119,7 +123,8 @@ export const troubleCases: readonly StorageSuiteCase<VersionedStorage>[] = [
       const expected = { code: "STORAGE_UNAVAILABLE", applied: "no" } as const;
       given(faults).next({ kind: "throttled", retryAfterMs: 15 });
       const error = await assertThrown(() => connection.create("a", bytes("one")), expected);
-      assert.equal(Reflect.get(error, "retryAfterMs"), 15);
+      const told = given(faults).tellsRetryAfter ?? true;
+      assert.equal(Reflect.get(error, "retryAfterMs"), told ? 15 : undefined);
       await assertAbsent(other, "a");
       const version = written(await connection.create("a", bytes("one")));
       given(faults).next({ kind: "throttled", retryAfterMs: 15 });
@@ -127,7 +132,7 @@ export const troubleCases: readonly StorageSuiteCase<VersionedStorage>[] = [
       const stored = await retry(() => connection.read("a"), { clock, random, deadlineMs: 10_000 });
       assert.equal(stored?.version, version);
       assert.equal(given(faults).requests, sent + 2);
-      assert.ok(clock.monotonicMs() - startedMs >= 15, "it came back too early");
+      if (told) assert.ok(clock.monotonicMs() - startedMs >= 15, "it came back too early");
     },
   },
   {
