@@ -30,8 +30,7 @@ export type LoadDriver = () => Promise<StorageDriver>;
 const drivers: Readonly<Record<string, LoadDriver>> = {
   memory: () => import("./memory.ts"),
   file: () => import("./file.ts"),
-  postgres: () => import("./postgres.ts"),
-  postgresql: () => import("./postgres.ts"),
+  gs: () => import("./gcs.ts"),
 };
 
 /** Schemes and their drivers. */

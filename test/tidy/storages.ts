@@ -46,6 +46,14 @@ function unregistered(tree: Tree): readonly string[] {
   return [...problems, ...stale.map((subpath) => `package.json: "${subpath}": null hides nothing; remove the line`)];
 }
 
+/** A driver may have a scheme of another name, or several. */
+function schemesOf(tree: Tree, name: string): readonly string[] {
+  const lines = (tree.get("src/storage/registry.ts") ?? "").matchAll(
+    /([\w+-]+)"?: \(\) => import\("\.\/([\w-]+)\.ts"\)/g,
+  );
+  return [...lines].flatMap(([, scheme = "", file]) => (file === name ? [scheme] : []));
+}
+
 function incomplete(tree: Tree): readonly string[] {
   return driversOf(tree).flatMap((path) => {
     const name = posix.basename(path, ".ts");
@@ -55,8 +63,10 @@ function incomplete(tree: Tree): readonly string[] {
     if (test === undefined || !/[sS]uite/.test(test)) {
       problems.push(`${path}: has no test/storage/${name}.test.ts that calls the suite`);
     }
-    if (!new RegExp(`^\\|.*\\b${name}:`, "m").test(tree.get("docs/storages.md") ?? "")) {
-      problems.push(`${path}: has no row in docs/storages.md that shows its URL, "${name}:"`);
+    const schemes = schemesOf(tree, name);
+    const rows = (tree.get("docs/storages.md") ?? "").split("\n").filter((line) => line.startsWith("|"));
+    if (!rows.some((row) => schemes.some((scheme) => row.includes(`\`${scheme}:`)))) {
+      problems.push(`${path}: has no row in docs/storages.md that shows its URL, "${schemes.join(':" or "')}:"`);
     }
     const { exports = {} } = manifestOf(tree);
     if (exports["./storage/*"] === undefined)
@@ -109,6 +119,7 @@ export const storages: readonly Rule[] = [
       { ...whole, "src/storage/registry.ts": 'const drivers = { b: () => import("./b.ts") };' },
       { ...whole, "test/storage/a.test.ts": "" },
       { ...whole, "docs/storages.md": "| `b://place` | … |" },
+      { ...whole, "src/storage/registry.ts": 'const drivers = { "x+y": () => import("./a.ts") };' },
       { ...whole, "package.json": "{}" },
     ],
     accepted: [whole],
