@@ -31,6 +31,8 @@ const drivers: Readonly<Record<string, LoadDriver>> = {
   memory: () => import("./memory.ts"),
   file: () => import("./file.ts"),
   gs: () => import("./gcs.ts"),
+  postgres: () => import("./postgres.ts"),
+  postgresql: () => import("./postgres.ts"),
 };
 
 /** Schemes and their drivers. */
