@@ -30,6 +30,7 @@ export type LoadDriver = () => Promise<StorageDriver>;
 const drivers: Readonly<Record<string, LoadDriver>> = {
   memory: () => import("./memory.ts"),
   file: () => import("./file.ts"),
+  s3: () => import("./s3.ts"),
   gs: () => import("./gcs.ts"),
   postgres: () => import("./postgres.ts"),
   postgresql: () => import("./postgres.ts"),

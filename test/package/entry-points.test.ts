@@ -16,6 +16,7 @@ describe("entry points", () => {
       "tenure/storage",
       "tenure/storage/file",
       "tenure/storage/memory",
+      "tenure/storage/s3",
       "tenure/telemetry",
       "tenure/testing",
     ]);
