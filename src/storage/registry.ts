@@ -32,6 +32,8 @@ const drivers: Readonly<Record<string, LoadDriver>> = {
   file: () => import("./file.ts"),
   s3: () => import("./s3.ts"),
   gs: () => import("./gcs.ts"),
+  redis: () => import("./redis.ts"),
+  rediss: () => import("./redis.ts"),
   postgres: () => import("./postgres.ts"),
   postgresql: () => import("./postgres.ts"),
 };
