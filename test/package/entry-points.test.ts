@@ -15,6 +15,7 @@ describe("entry points", () => {
       "tenure",
       "tenure/storage",
       "tenure/storage/file",
+      "tenure/storage/git",
       "tenure/storage/memory",
       "tenure/storage/s3",
       "tenure/telemetry",
