@@ -74,7 +74,13 @@ export const scenarioRows: readonly ScenarioRow[] = [
   row(59, "a hundred edits of the record each second", "no takeover postponed, no renewal starved"),
   row(60, "keys with `..`, `%2e`, backslash, NUL, 2 kB, `A` and `a`, `con`", "refused, or stored apart"),
   row(61, "on file storage: a symbolic link, a FIFO, a directory", "refused, never followed"),
+  row(62, "metacharacters in keys, schemas and channels of SQL and Redis", "they travel as data, and do nothing"),
   row(63, "every error of a driver, with all logs captured", "no secret in any of them"),
+  row(
+    67,
+    "Google Cloud Storage takes one write a second of an object, or 429",
+    "writes a second apart; nobody starves the leader",
+  ),
   row(68, "on S3: 409, 412, and equal bytes, whose ETags are equal too", "lost races; the past never matches again"),
   row(69, "on file storage: a kill between any two steps, a full disk, read-only", "the old value or the new one"),
   row(70, "the record is restored from an hour ago", "alarm; the next term is above the highest ever seen"),

@@ -2,7 +2,7 @@ import {
   AccessDeniedError,
   InvalidSettingsError,
   StorageUnavailableError,
-  TenureError,
+  type TenureError,
   UnknownOutcomeError,
   UnsafeStorageError,
 } from "../errors.ts";

@@ -1,4 +1,3 @@
-import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { once } from "node:events";
 import {
   Agent,
@@ -35,9 +34,7 @@ export class GcsDoor implements StorageFaults<GCSStorage>, AsyncDisposable {
   readonly #server: Server;
   readonly #agent = new Agent({ keepAlive: true });
   readonly #queue: { readonly fault: StorageFault; readonly on: StorageOperation | undefined }[] = [];
-  readonly #open = new Set<unknown>();
-  readonly #begin = (message: unknown): void => this.#count(message, "add");
-  readonly #end = (message: unknown): void => this.#count(message, "delete");
+  readonly #open = new Set<ServerResponse>();
   #requests = 0;
   #cut = false;
 
@@ -45,9 +42,6 @@ export class GcsDoor implements StorageFaults<GCSStorage>, AsyncDisposable {
     this.#target = port;
     this.#server = server.on("request", (request, response) => void this.#pass(request, response));
     this.connection = connect(this.port);
-    subscribe("undici:request:create", this.#begin);
-    subscribe("undici:request:error", this.#end);
-    subscribe("undici:request:trailers", this.#end);
   }
 
   static async open(options: GcsDoorOptions): Promise<GcsDoor> {
@@ -64,7 +58,7 @@ export class GcsDoor implements StorageFaults<GCSStorage>, AsyncDisposable {
     return this.#requests;
   }
 
-  /** Requests that `fetch` has neither ended nor given up, with their sockets. */
+  /** Requests that are neither answered nor given up, with their sockets. */
   get open(): number {
     return this.#open.size;
   }
@@ -80,24 +74,17 @@ export class GcsDoor implements StorageFaults<GCSStorage>, AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    unsubscribe("undici:request:create", this.#begin);
-    unsubscribe("undici:request:error", this.#end);
-    unsubscribe("undici:request:trailers", this.#end);
     this.#agent.destroy();
     this.#server.closeAllConnections();
     this.#server.close();
     await once(this.#server, "close");
   }
 
-  #count(message: unknown, how: "add" | "delete"): void {
-    const request: unknown = Reflect.get(Object(message), "request");
-    if (Reflect.get(Object(request), "origin") === `http://127.0.0.1:${this.port}`) this.#open[how](request);
-  }
-
   async #pass(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const pieces: Buffer[] = [];
     request.on("data", (piece: Buffer) => void pieces.push(piece)).on("error", () => {});
-    response.on("error", () => {});
+    this.#open.add(response);
+    response.on("error", () => {}).on("close", () => this.#open.delete(response));
     await once(request, "end").catch(() => undefined); // cut in the middle: nothing is passed on
     if (!request.complete) return;
     this.#requests += 1;

@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
+import type { AddressInfo } from "node:net";
 import { crc32c } from "../../../src/storage/gcs-crc32c.ts";
 import type { GCSClient } from "../../../src/storage/gcs.ts";
 import { systemClock, type Clock } from "../../../src/system/clock.ts";
@@ -70,7 +70,8 @@ export class GcsDouble implements AsyncDisposable {
   readonly token: string | undefined;
   readonly #clock: Clock;
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #open = new Set<ServerResponse>();
+  #answered = 0;
   /** Microseconds of some day, as at Google; only ever grows. */
   #lastGeneration = 1_790_000_000_000_000n;
 
@@ -78,10 +79,6 @@ export class GcsDouble implements AsyncDisposable {
     this.#clock = clock;
     this.token = token;
     this.#server = createServer((request, response) => void this.#serve(request, response));
-    this.#server.on("connection", (socket) => {
-      this.#sockets.add(socket);
-      socket.on("close", () => this.#sockets.delete(socket));
-    });
   }
 
   static async start(options: { readonly clock?: Clock; readonly token?: string } = {}): Promise<GcsDouble> {
@@ -94,9 +91,14 @@ export class GcsDouble implements AsyncDisposable {
     return (this.#server.address() as AddressInfo).port; // cast: it listens on TCP
   }
 
-  /** How many sockets its clients hold. */
-  get sockets(): number {
-    return this.#sockets.size;
+  /** Requests that were neither answered to their end nor given up. */
+  get openRequests(): number {
+    return this.#open.size;
+  }
+
+  /** How many requests were answered. */
+  get answered(): number {
+    return this.#answered;
   }
 
   /** What a driver takes. */
@@ -129,7 +131,9 @@ export class GcsDouble implements AsyncDisposable {
   async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const pieces: Buffer[] = [];
     request.on("data", (piece: Buffer) => void pieces.push(piece)).on("error", () => {});
-    response.on("error", () => {});
+    this.#open.add(response);
+    response.on("error", () => {}).on("finish", () => void (this.#answered += 1));
+    response.on("close", () => this.#open.delete(response));
     await once(request, "end").catch(() => undefined); // cut in the middle: nothing is applied
     if (!request.complete) return;
     const seen = this.#note(request);
@@ -288,7 +292,7 @@ function kindOf(method: string, url: URL, object: string | undefined): GcsReques
   }
   if (object !== undefined && method === "DELETE") return "remove";
   if (object !== undefined && method === "GET") return url.searchParams.get("alt") === "media" ? "read" : "look";
-  if (method === "GET" && /\/o$/.test(url.pathname)) return "list";
+  if (method === "GET" && url.pathname.endsWith("/o")) return "list";
   return method === "GET" && /\/b\/[^/]+$/.test(url.pathname) ? "bucket" : "other";
 }
 
