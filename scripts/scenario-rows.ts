@@ -77,6 +77,12 @@ export const scenarioRows: readonly ScenarioRow[] = [
   row(62, "metacharacters in keys, schemas and channels of SQL and Redis", "they travel as data, and do nothing"),
   row(63, "every error of a driver, with all logs captured", "no secret in any of them"),
   row(
+    65,
+    "PostgreSQL is killed during renewals, or its connections are swapped",
+    "unknown outcomes settled; no term lost",
+  ),
+  row(66, "the server of the storage stands for longer than the lease", "the leader steps down; one leads after"),
+  row(
     67,
     "Google Cloud Storage takes one write a second of an object, or 429",
     "writes a second apart; nobody starves the leader",

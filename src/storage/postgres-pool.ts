@@ -46,10 +46,11 @@ export function ownPool(
   });
   pool.on("error", () => undefined); // the loss of an idle connection; the pool has dropped it
   const end = async (): Promise<void> => {
-    const ended = pool.end().catch(() => undefined); // what is left of it is destroyed
     const over = new AbortController();
-    await Promise.race([ended, sleep(clock, partingMs, over.signal).catch(() => undefined)]);
+    const parting = sleep(clock, partingMs, over.signal);
+    await Promise.allSettled([Promise.race([pool.end(), parting])]); // whatever becomes of it: the rest is destroyed
     over.abort();
+    await Promise.allSettled([parting]);
     for (const socket of sockets) socket.destroy(); // pool.end() waits for a frozen server
   };
   return { client: pool, end };

@@ -39,7 +39,7 @@ export class PostgresSessions {
     // A deadline that only rejects a promise frees nothing (brianc/node-postgres#3399). Closing a session that is idle
     // waits for the server, which may be frozen; one with a query under way is cut at once.
     const destroy = (): void => {
-      if (isOut) session.query("select 1").catch(() => undefined);
+      if (isOut) session.query("select 1").catch(() => undefined); // nobody wants its answer
       giveBack(true);
     };
     signal.addEventListener("abort", destroy, { once: true });

@@ -33,8 +33,7 @@ export interface PostgresFacts {
   readonly readOnly: boolean;
   readonly unsafe: readonly string[];
   readonly isolation: string;
-  /** Whether the table is there. */
-  readonly table: boolean;
+  readonly table: "missing" | "foreign" | "ours";
   readonly missingRights: readonly string[];
 }
 
@@ -42,9 +41,13 @@ export interface PostgresFacts {
 export async function askFacts(session: PostgresConnection, { table }: PostgresStatements): Promise<PostgresFacts> {
   const setting = (name: string): string => `pg_catalog.current_setting('${name}') as ${name}`;
   const may = rights.map((right) => `pg_catalog.has_table_privilege(t.oid, '${right}') as may_${right.toLowerCase()}`);
+  const columns =
+    "(select count(*) = 4 from pg_catalog.pg_attribute as a where a.attrelid = t.oid and not a.attisdropped " +
+    "and a.attname in ('key', 'value', 'version', 'written_at')) as is_ours";
   const settings = ["fsync", "synchronous_commit", "default_transaction_isolation", "transaction_read_only"];
   const { rows } = await session.query(
-    `select pg_catalog.pg_is_in_recovery() as standby, ${settings.map(setting).join(", ")}, t.oid, ${may.join(", ")} ` +
+    `select pg_catalog.pg_is_in_recovery() as standby, ${settings.map(setting).join(", ")}, t.oid, ${columns}, ` +
+      `${may.join(", ")} ` +
       "from (select pg_catalog.to_regclass($1)::oid as oid) as t",
     [table],
   );
@@ -56,7 +59,7 @@ export async function askFacts(session: PostgresConnection, { table }: PostgresS
     readOnly: said("transaction_read_only") === "on",
     unsafe: off.map((name) => `${name} is off: an acknowledged write can be lost in a crash; turn it on`),
     isolation: said("default_transaction_isolation"),
-    table: hasTable,
+    table: hasTable ? (field(rows[0], "is_ours") === true ? "ours" : "foreign") : "missing",
     missingRights: hasTable ? rights.filter((right) => field(rows[0], `may_${right.toLowerCase()}`) !== true) : [],
   };
 }
@@ -71,7 +74,8 @@ export function reasonsOf(facts: PostgresFacts, storage: string): readonly strin
     ...facts.unsafe,
     ...facts.missingRights.map((right) => `the role lacks the right to ${right}; grant it on the table`),
     ...(facts.readOnly ? ["default_transaction_read_only is on: every write is refused"] : []),
-    ...(facts.table ? [] : ["the table does not exist yet; the first call makes it, unless create=off"]),
+    ...(facts.table === "missing" ? ["the table does not exist yet; the first call makes it, unless create=off"] : []),
+    ...(facts.table === "foreign" ? ["the table is not one of ours; correct table="] : []),
     ...(facts.isolation === "read committed"
       ? []
       : [`default_transaction_isolation is ${facts.isolation}: writes that meet are refused as busy`]),

@@ -7,7 +7,7 @@ import type { Change, Version, WriteOutcome } from "./versioned-storage.ts";
  * Applies all changes or none, in one transaction. Rows are locked in the order of their keys, so that two of these
  * never wait for each other in a circle.
  */
-export async function applyChanges(
+export async function applyTransaction(
   session: PostgresConnection,
   { statements, changes }: { readonly statements: PostgresStatements; readonly changes: readonly Change[] },
   progress: WriteProgress,

@@ -14,7 +14,7 @@ import {
 } from "./postgres-settings.ts";
 import { pageSize, PostgresStatements, type PostgresStatement } from "./postgres-statements.ts";
 import { askFacts, field, findingsOf, makeTable, reasonsOf } from "./postgres-table.ts";
-import { applyChanges } from "./postgres-transaction.ts";
+import { applyTransaction } from "./postgres-transaction.ts";
 import type { ProbeFinding, ProbeHooks } from "./probe.ts";
 import { pushWatch } from "./push-watch.ts";
 import type { DriverOpenOptions } from "./storage-driver.ts";
@@ -117,7 +117,7 @@ export class PostgresStorage extends VersionedLeaseStorage implements ProbeHooks
     const { progress } = attempt;
     const where = { operation: "transact", storage: this.description, applied: "no" } as const;
     return this.#use(where, attempt, (session) =>
-      applyChanges(session, { statements: this.#statements, changes }, progress),
+      applyTransaction(session, { statements: this.#statements, changes }, progress),
     );
   }
 

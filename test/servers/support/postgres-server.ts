@@ -149,16 +149,6 @@ async function start(folder: string): Promise<PostgresServer> {
     command: ({ folder: place, port }) => [
       join(folder, "postgres"),
       ...["-D", join(place, "data"), "-h", "127.0.0.1", "-p", String(port), "-k", place],
-      ...[
-        "-c",
-        "max_connections=200",
-        "-c",
-        "ssl=on",
-        "-c",
-        "ssl_cert_file=server.crt",
-        "-c",
-        "ssl_key_file=server.key",
-      ],
     ],
     ready: async (at) => {
       await using server = new Probe(url(at));
@@ -189,6 +179,8 @@ function prepare(folder: string, at: ServerPlace): void {
   runAt(at, [...initdb, "--encoding=UTF8", "--locale=C.UTF-8"]);
   const lines = [`host all ${administrator} 127.0.0.1/32 trust`, "host all all 127.0.0.1/32 scram-sha-256", ""];
   writeFileSync(join(data, "pg_hba.conf"), lines.join("\n"));
+  const settings = ["max_connections = 200", "ssl = on"]; // the certificate has its default name
+  writeFileSync(join(data, "postgresql.auto.conf"), `${settings.join("\n")}\n`);
   const key = ["-newkey", "rsa:2048", "-nodes", "-keyout", join(data, "server.key"), "-out", join(data, "server.crt")];
   runAt(at, ["openssl", "req", "-x509", ...key, "-days", "2", "-subj", "/CN=elsewhere.example"]);
 }
