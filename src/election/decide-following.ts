@@ -142,7 +142,8 @@ function readNow(state: ElectionState, nowMs: number): Action {
 function observe(state: ElectionState, nowMs: number, untilMs: number): Action {
   if (state.reading !== undefined) return wait(state, nowMs, [untilMs]);
   const notBeforeMs = Math.max(state.readPauseUntilMs, state.quietUntilMs);
-  const polls = !state.watchLive || state.seen.kind === "unreadable"; // a repair may be told by nobody
+  // What nobody can wait out is repaired by a person, and the hint of that may be lost.
+  const polls = !state.watchLive || state.seen.kind === "unreadable" || (untilMs === Infinity && !state.workRunning);
   const pollMs = polls ? Math.max(state.nextPollMs, notBeforeMs) : Infinity;
   const hintMs = state.hintPending ? Math.max(hintReadAtMs(state, nowMs), notBeforeMs) : Infinity;
   if (nowMs >= Math.min(pollMs, hintMs)) return { do: "read" };

@@ -124,6 +124,8 @@ export interface ElectionState {
   readonly effects: Effect[];
 
   seen: Seen;
+  /** An older pair of my own that reads show, and since when they show nothing else. */
+  stale: { readonly pair: string; readonly sinceMs: number } | undefined;
   readonly firstReceipts: Map<string, FirstReceipt>;
   everSaw: boolean;
   /** The wait that the last received record demands. */
@@ -192,7 +194,14 @@ export interface ElectionState {
 export function initialState(identity: string, nowMs: number): ElectionState {
   return {
     ...{ identity, phase: "following", seq: 0, sent: new SentTable(), effects: [] },
-    ...{ seen: { kind: "nothing" }, firstReceipts: new Map(), everSaw: false, lastWaitMs: 0, highestTerm: 0 },
+    ...{
+      seen: { kind: "nothing" },
+      stale: undefined,
+      firstReceipts: new Map(),
+      everSaw: false,
+      lastWaitMs: 0,
+      highestTerm: 0,
+    },
     ...{ floorTerm: 0, floor: "unasked" },
     ...{ reported: undefined, termWentBack: false, alarmed: new Map() },
     ...{ reading: undefined, lastReadSentMs: -Infinity, readPauseUntilMs: -Infinity, readFailed: false },

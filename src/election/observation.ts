@@ -47,12 +47,8 @@ export class Observation {
     settleAlarm(this.#state, "unreadableRecord");
     const pair = record.holderIdentity === "" ? `\n${record.renewTime}\n${found.version}` : heldPair(record);
     const mine = this.#foldMine(found, pair, { receipt, truth });
-    if (!mine && !truth && this.#isStale(record, pair)) {
-      // Ignored; but whoever waits for a fresh look must not look again at once, and again.
-      const pauseMs = drawRetryPause(this.#parts);
-      if (this.#state.phase === "following") this.#state.readPauseUntilMs = receipt.now.observerMs + pauseMs;
-      return;
-    }
+    if (!mine && !truth && this.#isStale(record, pair) && !this.#persists(pair, receipt)) return this.#ignore(receipt);
+    this.#state.stale = undefined;
     this.#judgeLostAcquisition(found, pair, receipt);
     const seen = this.#sightings.of(found, pair, receipt);
     if (!mine) this.#judgeForeign(seen, receipt, truth);
@@ -64,6 +60,7 @@ export class Observation {
   /** A read that found no record. A hint never tells an absence. */
   absence(receipt: Receipt): void {
     const state = this.#state;
+    state.stale = undefined;
     const truth = this.#isTruth(receipt);
     this.#note(receipt);
     settleAlarm(state, "unreadableRecord");
@@ -83,6 +80,7 @@ export class Observation {
   /** A record that cannot be read: it is held by nobody known, and never taken over. */
   unreadable(error: unknown, receipt: Receipt): void {
     const state = this.#state;
+    state.stale = undefined;
     const truth = this.#isTruth(receipt);
     this.#note(receipt);
     const cause = error instanceof CorruptDataError ? (error.version ?? "") : "";
@@ -160,6 +158,24 @@ export class Observation {
     if (last === undefined || record.holderIdentity !== identity) return false;
     if (seen.kind === "record" && seen.pair === pair) return false;
     return record.leaderTransitions === last.term && record.renewTime < last.write.record.renewTime;
+  }
+
+  /** Whether reads have shown nothing but this old pair for a lease: then it is no lagging replica, but restored. */
+  #persists(pair: string, { now, readSeq }: Receipt): boolean {
+    const state = this.#state;
+    if (readSeq === undefined || state.phase !== "following") return false;
+    if (state.stale?.pair !== pair) state.stale = { pair, sinceMs: now.observerMs };
+    return now.observerMs - state.stale.sinceMs >= this.#parts.settings.leaseDurationMs;
+  }
+
+  #ignore({ now }: Receipt): void {
+    const state = this.#state;
+    // Whoever waits for a fresh look must not look again at once, and again.
+    if (state.phase === "following") state.readPauseUntilMs = now.observerMs + drawRetryPause(this.#parts);
+    // However old, it is no absence: the looks at that start again.
+    if (state.seen.kind === "absent") {
+      state.seen = { kind: "absent", sinceMs: now.observerMs, lastReceiptMs: -Infinity };
+    }
   }
 
   /** G4, G5: what a record of somebody else, or a free one, means for a term under way. */

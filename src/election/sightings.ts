@@ -97,8 +97,12 @@ export class Sightings {
   /**
    * My identity, with a pair that I did not write: not one of my own earlier terms, so somebody shares the identity.
    */
-  #isTwin(record: LeaderElectionRecord): boolean {
-    return record.holderIdentity === this.#state.identity && record.leaderTransitions >= this.#state.begunTerm;
+  #isTwin({ holderIdentity, leaderTransitions, renewTime }: LeaderElectionRecord): boolean {
+    const { identity, begunTerm, sent } = this.#state;
+    if (holderIdentity !== identity || leaderTransitions < begunTerm) return false;
+    const last = sent.confirmed;
+    const isRestored = last?.term === leaderTransitions && renewTime < last.write.record.renewTime; // my own of old
+    return !isRestored;
   }
 }
 

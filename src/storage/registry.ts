@@ -30,17 +30,17 @@ export type LoadDriver = () => Promise<StorageDriver>;
 const drivers: Readonly<Record<string, LoadDriver>> = {
   memory: () => import("./memory.ts"),
   file: () => import("./file.ts"),
+  gs: () => import("./gcs.ts"),
   "git+file": () => import("./git.ts"),
   "git+git": () => import("./git.ts"),
   "git+http": () => import("./git.ts"),
   "git+https": () => import("./git.ts"),
   "git+ssh": () => import("./git.ts"),
-  s3: () => import("./s3.ts"),
-  gs: () => import("./gcs.ts"),
-  redis: () => import("./redis.ts"),
-  rediss: () => import("./redis.ts"),
   postgres: () => import("./postgres.ts"),
   postgresql: () => import("./postgres.ts"),
+  redis: () => import("./redis.ts"),
+  rediss: () => import("./redis.ts"),
+  s3: () => import("./s3.ts"),
 };
 
 /** Schemes and their drivers. */

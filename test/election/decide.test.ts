@@ -279,7 +279,7 @@ describe("a candidate that follows", () => {
         state.watchLive = true;
         state.seen = seen(record("other", { leaseDurationSeconds: 3_601 }), 1e9);
       }),
-      answer,
+      waitUntil(nowMs + 3_000), // a repair may be told by nobody
     ],
     [
       "decide F12: without a usable duration my own lease duration is the wait",
@@ -329,7 +329,7 @@ describe("a candidate that follows", () => {
         state.highestTerm = 2 ** 31 - 10 ** 6;
         state.seen = seen(free, 60_000);
       }),
-      answer,
+      waitUntil(nowMs + 3_000),
     ],
     [
       "decide F14: otherwise wait until then, and poll without a watch",

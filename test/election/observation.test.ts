@@ -41,6 +41,17 @@ function loser(): Folding {
   return folding;
 }
 
+/** A candidate whose term is over, with its last record in hand, and an older one of that term. */
+function deposed(): Folding & { readonly old: LeaderElectionRecord } {
+  const folding = leader();
+  const old = own(folding);
+  folding.confirm(folding.send("renew"));
+  folding.state.term = undefined;
+  folding.state.phase = "following";
+  folding.effects();
+  return Object.assign(folding, { old });
+}
+
 function inHand({ state }: Folding): LeaderElectionRecord {
   if (state.seen.kind !== "record") throw new Error(`in hand is ${state.seen.kind}`);
   return state.seen.record;
@@ -162,6 +173,18 @@ describe("an absence", () => {
     expect(folding.state.seen).toMatchObject({ sinceMs: nowMs + 6_001 });
   });
 
+  it("starts again after an older record of my own, which is otherwise ignored", () => {
+    const folding = deposed();
+    const old = folding.old;
+    folding.readNothing();
+    folding.atMs += 1_000;
+    folding.read(old, "v1");
+    expect(folding.state.seen).toMatchObject({ kind: "absent" });
+    folding.atMs += 1_000;
+    folding.readNothing();
+    expect(folding.state.seen).toMatchObject({ sinceMs: folding.atMs });
+  });
+
   it("starts again after a record, and does not forget what that demands", () => {
     const folding = candidate();
     folding.readNothing();
@@ -199,6 +222,33 @@ describe("a term whose record is gone", () => {
       folding.readNothing();
       expect(folding.state.erasedValidUntilMs).toBe(-Infinity);
     }
+  });
+});
+
+describe("an older record of my own, after my term", () => {
+  it("is ignored while it may come from a lagging replica, and counts once reads show nothing else for a lease", () => {
+    const folding = deposed();
+    const before = folding.state.seen;
+    for (let seconds = 0; seconds < 15; seconds += 3) {
+      folding.read(folding.old, "v1");
+      expect(folding.state.seen, `after ${seconds} s`).toBe(before);
+      folding.atMs += 3_000;
+    }
+    folding.hint(folding.old, "v1");
+    expect(folding.state.seen, "a hint may be of any age").toBe(before);
+    folding.read(folding.old, "v1");
+    expect(inHand(folding)).toEqual(folding.old);
+    expect(folding.told(), "it is no twin's").not.toContain("duplicateIdentity");
+  });
+
+  it("is ignored anew after reads showed anything else", () => {
+    const folding = deposed();
+    folding.read(folding.old, "v1");
+    folding.atMs += 14_000;
+    folding.readNothing();
+    folding.atMs += 1_000;
+    folding.read(folding.old, "v1");
+    expect(folding.state.seen.kind).toBe("absent");
   });
 });
 

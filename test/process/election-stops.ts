@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { atMs } from "./support/candidate-process.ts";
 import { Candidates, timing } from "./support/candidates.ts";
 import { overlaps } from "./support/history.ts";
-import { firstStart, scenario } from "./support/scenario.ts";
+import { firstStart, repeats, scenario } from "./support/scenario.ts";
 
 // A leader's process stands still, and goes on when somebody else leads.
 
@@ -32,7 +32,7 @@ for (const fenced of [true, false]) {
   const title = fenced
     ? "#27: SIGSTOP between check and write: the fence rejects the write"
     : "#27: SIGSTOP between check and write: without a fence the write overlaps, and the checker finds it";
-  test.concurrent(title, async () => {
+  test.concurrent(title, { repeats }, async () => {
     await using candidates = await Candidates.open({ fenced });
     const leader = await candidates.startLeader("a");
     const standby = await candidates.startStandby("b");

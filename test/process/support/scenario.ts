@@ -3,7 +3,7 @@ import { Candidates, timing } from "./candidates.ts";
 import { atMs, type Candidate } from "./candidate-process.ts";
 
 /** How often each scenario runs: before a release all of them have to be green 100 times in a row. */
-const repeats = Number(process.env["TENURE_TEST_REPEAT"] ?? 1) - 1;
+export const repeats: number = Number(process.env["TENURE_TEST_REPEAT"] ?? 1) - 1;
 
 // Scenarios wait for leases to run out and hardly compute, so they run side by side.
 vi.setConfig({ maxConcurrency: 8 });

@@ -31,8 +31,8 @@ export const ownDefects: readonly Mutant[] = [
     edits: [
       inElection(
         "observation",
-        "this.#state.readPauseUntilMs = receipt.now.observerMs + pauseMs;",
-        "this.#state.readPauseUntilMs += 0 * pauseMs;",
+        'if (state.phase === "following") state.readPauseUntilMs = now.observerMs + drawRetryPause(this.#parts);',
+        "drawRetryPause(this.#parts);",
       ),
     ],
     scenario: { tests: electionTests("observation", "is ignored, and not looked for again at once") },
