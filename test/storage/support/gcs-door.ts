@@ -9,7 +9,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { GCSStorage } from "../../../src/storage/gcs.ts";
+import type { VersionedStorage } from "../../../src/storage/versioned-storage.ts";
 import type { StorageFault, StorageFaults, StorageOperation } from "../../../src/testing/storage-faults.ts";
 import { refusal } from "./gcs-double.ts";
 
@@ -24,12 +24,12 @@ export interface GcsDoorOptions {
   /** The port of the bucket's server on loopback. */
   readonly port: number;
   /** A connection through the door. */
-  readonly connect: (port: number) => GCSStorage;
+  readonly connect: (port: number) => VersionedStorage;
 }
 
 /** A way into a bucket, double or server, on which requests meet faults: an HTTP proxy in this process. */
-export class GcsDoor implements StorageFaults<GCSStorage>, AsyncDisposable {
-  readonly connection: GCSStorage;
+export class GcsDoor implements StorageFaults<VersionedStorage>, AsyncDisposable {
+  readonly connection: VersionedStorage;
   readonly #target: number;
   readonly #server: Server;
   readonly #agent = new Agent({ keepAlive: true });

@@ -113,11 +113,12 @@ export class GcsDouble implements AsyncDisposable {
   }
 
   /** As a foreign program would: unconditionally. */
-  put(name: string, value: Uint8Array, contentType = "application/json"): string {
+  put(name: string, value: Uint8Array, facts: { contentType?: unknown; cacheControl?: unknown } = {}): string {
     this.#lastGeneration += 1n;
     const generation = String(this.#lastGeneration);
     const writtenAtMs = this.#clock.monotonicMs();
-    const headers = { contentType, cacheControl: "no-cache, no-store, must-revalidate" };
+    const { contentType = "application/json", cacheControl = "private, max-age=0" } = facts;
+    const headers = { contentType: String(contentType), cacheControl: String(cacheControl) };
     this.objects.set(name, { value, generation, ...headers, writtenAtMs });
     return generation;
   }
@@ -242,7 +243,7 @@ export class GcsDouble implements AsyncDisposable {
     }
     const refused = this.#refuseWrite(seen, "writes");
     if (refused !== undefined) return refused;
-    const generation = this.put(name, value, String(metadata["contentType"]));
+    const generation = this.put(name, value, metadata);
     if (this.switches.unavailable === "after") return refusal(503, "backendError", "Backend Error");
     return json(200, this.switches.noGeneration === "anywhere" ? {} : { generation });
   }
