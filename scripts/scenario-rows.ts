@@ -77,6 +77,11 @@ export const scenarioRows: readonly ScenarioRow[] = [
   row(62, "metacharacters in keys, schemas and channels of SQL and Redis", "they travel as data, and do nothing"),
   row(63, "every error of a driver, with all logs captured", "no secret in any of them"),
   row(
+    64,
+    "Redis restarts empty or old, or fails over to a replica that lags",
+    "an alarm; no smaller term is led after a larger one was seen",
+  ),
+  row(
     65,
     "PostgreSQL is killed during renewals, or its connections are swapped",
     "unknown outcomes settled; no term lost",

@@ -16,7 +16,7 @@ import { RedisSubscriptions } from "./redis-subscriptions.ts";
 export interface RedisClientOptions {
   /** Follow the redirections of a Redis Cluster; default false. */
   readonly cluster?: boolean | undefined;
-  /** How long the opening of a connection may take, handshake included, in milliseconds; default 10 000. */
+  /** How long the opening of a connection may take, handshake included, in milliseconds; default 8000. */
   readonly connectTimeoutMs?: number | undefined;
   /** How often a subscription is pinged, and how long the answer may take, in milliseconds; default 5000. */
   readonly pingMs?: number | undefined;
@@ -45,7 +45,7 @@ export class RedisConnections implements RedisClient {
   #closed = false;
 
   constructor(description: string, open: OpenRedisWire, options: RedisClientOptions = {}) {
-    const { cluster = false, connectTimeoutMs = 10_000, pingMs = 5_000, clock = systemClock } = options;
+    const { cluster = false, connectTimeoutMs = 8_000, pingMs = 5_000, clock = systemClock } = options;
     this.description = description;
     this.#open = open;
     this.#clock = clock;

@@ -50,7 +50,7 @@ const untrusted: readonly string[] = [
 
 /** All commands that a candidate needs, as Redis itself writes rights. */
 export const redisRights: string =
-  "+eval +hmget +exists +sadd +hset +del +srem +sscan +publish +subscribe +unsubscribe +ping +role +client|setinfo";
+  "+eval +hmget +exists +sadd +hset +del +srem +sscan +publish +subscribe +unsubscribe +ping +role";
 
 /**
  * Turns an answer or a failed connection into the error that callers see; the only place that does. Nothing of Redis's
@@ -59,7 +59,7 @@ export const redisRights: string =
 export function redisError(error: unknown, call: FailedRedisCall): unknown {
   if (error instanceof RedisErrorReply) return replyError(error, call);
   if (!(error instanceof RedisConnectionError)) return error;
-  const why = connectionTrouble(error);
+  const why = connectionTrouble(error, call.storage);
   const details = { ...where(call, call.applied), cause: error };
   if (call.applied === "unknown") return new UnknownOutcomeError(message(call, why), details);
   return new StorageUnavailableError(message(call, why), details);
@@ -106,7 +106,7 @@ function accessTrouble(reply: RedisErrorReply, { prefix }: FailedRedisCall): str
   return `${word}, ${missing}; grant: ~{${prefix}}:* &{${prefix}}:* ${redisRights}`;
 }
 
-function connectionTrouble({ message: text, code = "" }: RedisConnectionError): string {
+function connectionTrouble({ message: text, code = "" }: RedisConnectionError, storage: string): string {
   if (untrusted.includes(code)) {
     const repair = "make Node trust its authority by NODE_EXTRA_CA_CERTS, or pass a client that does";
     return `its certificate is not trusted (${code}): ${repair}`;
@@ -114,6 +114,9 @@ function connectionTrouble({ message: text, code = "" }: RedisConnectionError): 
   if (code === "EPROTO" || code.startsWith("ERR_SSL_")) {
     return `it does not speak TLS there (${code}): use redis:, or the port that speaks TLS`;
   }
+  const isSecure = storage.startsWith("rediss:");
+  if (code === "ETIMEDOUT" && isSecure) return `${text}; check that its port speaks TLS`;
+  if (code === "EHANDSHAKE" && !isSecure) return `${text}; if its port speaks TLS, use rediss:`;
   if (code === "REPLICA") return `${text}: name the primary, or an address that follows it`;
   if (code === "ENOTFOUND") return "its name cannot be resolved (ENOTFOUND): check the host in the URL";
   return text;

@@ -82,7 +82,8 @@ const safeOptions = {
   autoResendUnfulfilledCommands: false,
   autoResubscribe: false,
   enableOfflineQueue: false,
-  enableReadyCheck: false,
+  enableReadyCheck: false, // this one and the next would need a right more
+  disableClientInfo: true,
   enableAutoPipelining: false,
   commandTimeout: undefined,
   socketTimeout: undefined,

@@ -104,35 +104,42 @@ export class RedisLine {
   }
 
   async #connect({ open, clock, connectTimeoutMs, node, heard }: RedisLineParts): Promise<RedisWire> {
-    // The libraries end their own deadlines with TCP, so a server that is silent would hang for ever.
-    const wire = await withDeadline(
-      { clock, timeoutMs: connectTimeoutMs, signal: this.#over.signal },
-      async (signal) => {
-        const opened = await open({ node, heard, signal, lost: (error) => this.destroy(error) });
-        const cut = (): void => opened.destroy();
-        signal.addEventListener("abort", cut, { once: true });
-        if (signal.aborted) cut();
-        signal.throwIfAborted();
-        try {
-          await demandPrimary(opened);
-          return opened;
-        } catch (error) {
-          this.destroy(error); // before the socket: else its end would be told instead of the reason
-          cut();
-          throw error;
-        } finally {
-          signal.removeEventListener("abort", cut);
-        }
-      },
-    ).catch((error: unknown) => {
-      throw error instanceof TimeoutError
-        ? new RedisConnectionError("it did not let us in in time", "ETIMEDOUT")
-        : error;
+    const why = (error: unknown): unknown => atTheDoor(error, connectTimeoutMs);
+    const lost = (error: RedisConnectionError): void => this.destroy(this.#wire === undefined ? why(error) : error);
+    // The libraries' own deadlines end with TCP, so a server that is silent would hang for ever.
+    const deadline = { clock, timeoutMs: connectTimeoutMs, signal: this.#over.signal };
+    const wire = await withDeadline(deadline, async (signal) => {
+      const opened = await open({ node, heard, signal, lost });
+      const cut = (): void => opened.destroy();
+      signal.addEventListener("abort", cut, { once: true });
+      if (signal.aborted) cut();
+      signal.throwIfAborted();
+      try {
+        await demandPrimary(opened);
+        return opened;
+      } catch (error) {
+        this.destroy(why(error)); // before the socket: else its end would be told instead of the reason
+        cut();
+        throw error;
+      } finally {
+        signal.removeEventListener("abort", cut);
+      }
+    }).catch((error: unknown) => {
+      throw why(error);
     });
     this.#wire = wire;
     if (this.isOver) wire.destroy();
     return wire;
   }
+}
+
+/** Why a connection was not opened. */
+function atTheDoor(error: unknown, timeoutMs: number): unknown {
+  if (error instanceof TimeoutError) {
+    return new RedisConnectionError(`it did not let us in in ${timeoutMs} ms`, "ETIMEDOUT");
+  }
+  if (!(error instanceof RedisConnectionError) || !["ECONNRESET", undefined].includes(error.code)) return error;
+  return new RedisConnectionError("it ended the connection instead of letting us in", "EHANDSHAKE");
 }
 
 /** A replica answers reads by default, and what it answers is old. */

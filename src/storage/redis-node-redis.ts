@@ -82,6 +82,7 @@ const safeOptions = {
   url: undefined,
   RESP: 2,
   disableOfflineQueue: true,
+  disableClientInfo: true, // one right less
   commandsQueueMaxLength: undefined,
   commandOptions: { timeout: undefined, typeMapping: { 36: Buffer, 43: Buffer } },
   clientSideCache: undefined,

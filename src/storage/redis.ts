@@ -250,7 +250,9 @@ function versionOf(bytes: Uint8Array): Version {
  */
 export async function open(url: StorageUrl, { client, clock, random }: DriverOpenOptions): Promise<RedisStorage> {
   const { place, cluster, options } = redisUrl(url);
-  const parts: RedisClientOptions = { cluster, clock, connectTimeoutMs: options.timeoutMs };
+  // Earlier than the deadline of the call that waits for it, so that the call tells why.
+  const connectTimeoutMs = Math.ceil(0.8 * (options.timeoutMs ?? 10_000));
+  const parts: RedisClientOptions = { cluster, clock, connectTimeoutMs };
   return new RedisStorage({ ...options, client: await clientOf(client, place, parts), clock, random });
 }
 

@@ -33,6 +33,7 @@ const exceptions: readonly { readonly name: string; readonly path: RegExp; reado
     reason: "a method of every logger that users pass in",
   },
   { name: "credentialHelper", path: /^src\/storage\/git/, reason: "git calls that setting so" },
+  { name: "disableClientInfo", path: /^src\/storage\/redis-/, reason: "both clients of Redis call that option so" },
   { name: "userInfo", path: /^src\/storage\/storage-url/, reason: "RFC 3986 calls that part of a URL so" },
   { name: "hasUserInfo", path: /^src\/storage\/storage-url/, reason: "the same part" },
 ];

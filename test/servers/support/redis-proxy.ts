@@ -20,13 +20,17 @@ export class RedisProxy implements AsyncDisposable {
   readonly #server: Server;
   readonly #links = new Set<Link>();
   readonly #faults: { readonly fault: StorageFault; readonly on: StorageOperation | undefined }[] = [];
+  /** How many connections came. */
+  accepted = 0;
   /** How many calls came through. */
   requests = 0;
   /** The names of all commands that came through, in order. */
   readonly seen: string[] = [];
 
+  /** `target` is looked at for each connection. */
   private constructor(target: { readonly host: string; readonly port: number }) {
     this.#server = createServer({ noDelay: true }, (client) => {
+      this.accepted += 1;
       const link = new Link(client, connect({ ...target, noDelay: true }), (name, args) => this.#heard(name, args));
       this.#links.add(link);
       client.on("close", () => this.#links.delete(link));
@@ -56,9 +60,13 @@ export class RedisProxy implements AsyncDisposable {
     for (const link of this.#links) if (link.subscribed) link.reset();
   }
 
+  cutAll(): void {
+    for (const link of this.#links) link.reset();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#server.close();
-    for (const link of this.#links) link.reset();
+    this.cutAll();
     await once(this.#server, "close");
   }
 
@@ -77,6 +85,7 @@ function operationOf(name: string, args: readonly string[]): StorageOperation | 
   if (name === "HMGET") return "read";
   if (name === "SSCAN") return "list";
   const [, , count = "0"] = args;
+  if (args.length < 4 + Number(count) + 5) return undefined; // no write of ours
   const kinds = args.slice(3 + Number(count) + 5).filter((_arg, index) => index % 3 === 0);
   if (kinds.length === 0) return undefined;
   if (kinds.length > 1) return "transact";

@@ -1,17 +1,17 @@
 import { connect } from "node:net";
 import { findProgram, type FoundServer } from "./found-server.ts";
-import { ServerProcess, type ServerPlace } from "./server-process.ts";
+import { runAt, ServerProcess, type ServerPlace } from "./server-process.ts";
 
 /** How a Redis of one's own is started. */
 export interface RedisServerOptions {
   /** More lines of configuration: `--appendonly yes`, … */
   readonly settings?: readonly string[];
-  /** Users as Redis itself writes them: `on >secret ~* &* +@all`, by name. */
-  readonly users?: Readonly<Record<string, string>>;
+  /** Speaks TLS there as well, with a certificate for 127.0.0.1 that nobody has signed: `tls.crt` in its folder. */
+  readonly tlsPort?: number;
 }
 
 /** Debian's `redis-server`, in a process group of its own, on loopback. */
-export async function startRedisServer({ settings = [], users = {} }: RedisServerOptions = {}): Promise<ServerProcess> {
+export async function startRedisServer({ settings = [], tlsPort }: RedisServerOptions = {}): Promise<ServerProcess> {
   const program = redisProgram();
   if (program === undefined) throw new Error(missing);
   return ServerProcess.start({
@@ -19,9 +19,17 @@ export async function startRedisServer({ settings = [], users = {} }: RedisServe
     command: ({ host, port, folder }) => [
       ...[program, "--bind", host, "--port", String(port), "--dir", folder, "--save", "3600 1"],
       ...["--repl-diskless-sync-delay", "0", "--proto-max-bulk-len", "64mb", "--stop-writes-on-bgsave-error", "no"],
+      ...(tlsPort === undefined ? [] : ["--tls-port", String(tlsPort), "--tls-auth-clients", "no"]),
+      ...(tlsPort === undefined ? [] : ["--tls-cert-file", "tls.crt", "--tls-key-file", "tls.key"]),
+      ...(tlsPort === undefined ? [] : ["--tls-ca-cert-file", "tls.crt"]),
       ...settings,
-      ...Object.entries(users).flatMap(([name, rules]) => ["--user", [name, ...rules.split(" ")].join(" ")]),
     ],
+    prepare: (place) => {
+      if (tlsPort === undefined) return;
+      const key = ["-newkey", "rsa:2048", "-nodes", "-keyout", "tls.key", "-out", "tls.crt"];
+      const name = ["-subj", "/CN=tenure", "-addext", "subjectAltName=IP:127.0.0.1"];
+      runAt(place, ["openssl", "req", "-x509", ...key, "-days", "2", ...name]);
+    },
     ready: async (place) => (await askRedis(place, "PING")).startsWith("+PONG"),
   });
 }
