@@ -50,6 +50,7 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   InvalidAccessKeyId: { kind: "denied", why: badKeys },
   SignatureDoesNotMatch: { kind: "denied", why: badKeys },
   InvalidSecurity: { kind: "denied", why: badKeys },
+  XAdminUserNotFound: { kind: "denied", why: badKeys }, // versitygw, with status 404
   ExpiredToken: { kind: "denied", why: badKeys },
   InvalidToken: { kind: "denied", why: badKeys },
   TokenRefreshRequired: { kind: "denied", why: badKeys },
@@ -73,7 +74,7 @@ const verdicts: Readonly<Record<string, Verdict>> = {
   },
   KeyTooLongError: { kind: "unsupported", why: "it does not take names that long" },
   ObjectParentIsFile: { kind: "unsupported", why: "it keeps files, and cannot have a key beside one below it" },
-  ObjectIsDirectory: { kind: "unsupported", why: "it keeps files, and cannot have a key beside one below it" },
+  ExistingObjectIsDirectory: { kind: "unsupported", why: "it keeps files, and cannot have a key beside one below it" },
 };
 
 /** Nothing was sent: nobody listens, or no address is known, or no handshake took place. */

@@ -72,7 +72,8 @@ it("the package is built: npm run build", () => {
 });
 
 it("every example is run here", () => {
-  expect(readdirSync(folder).sort()).toEqual(Object.keys(promised).sort());
+  const names = readdirSync(folder).filter((name) => name.endsWith(".ts")); // those of servers/ have tests of their own
+  expect(names.sort()).toEqual(Object.keys(promised).sort());
 });
 
 it.each(Object.entries(promised))(

@@ -9,6 +9,7 @@ export const secret = "secret-key-of-nobody-0123456789";
 export interface S3Place extends Partial<S3StorageOptions> {
   readonly endpoint: string;
   readonly bucket: string;
+  readonly region?: string;
   readonly agent?: Agent;
   readonly accessKeyId?: string;
   readonly secretAccessKey?: string;
@@ -16,10 +17,11 @@ export interface S3Place extends Partial<S3StorageOptions> {
 
 /** A connection with a client of its own, as `open()` makes one. */
 export function connectS3(place: S3Place): S3Storage {
-  const { endpoint, agent, accessKeyId = "tester", secretAccessKey = secret, ...options } = place;
+  const { endpoint, agent, region = "us-east-1", ...rest } = place;
+  const { accessKeyId = "tester", secretAccessKey = secret, ...options } = rest;
   const client = new commands.S3Client({
     maxAttempts: 1,
-    region: "us-east-1",
+    region,
     endpoint,
     forcePathStyle: true,
     credentials: { accessKeyId, secretAccessKey },
