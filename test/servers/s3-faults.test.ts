@@ -108,10 +108,10 @@ describeOn(ownS3Server, (start) => {
 
   describe("elections", () => {
     for (const [how, down, up] of [
-      ["killed", () => gateway().kill(), () => gateway().up()],
-      ["frozen", async () => gateway().signal("SIGSTOP"), async () => gateway().signal("SIGCONT")],
+      ["the server is killed", () => gateway().kill(), () => gateway().up()],
+      ["#66: the server is frozen", async () => gateway().signal("SIGSTOP"), async () => gateway().signal("SIGCONT")],
     ] as const) {
-      test(`the server is ${how}: the leader steps down by its own clock, and one leads after it is back`, async () => {
+      test(`${how}: the leader steps down by its own clock, and one leads after it is back`, async () => {
         const at = server.place();
         const seen: SeenTerm[] = [];
         await using one = new Campaign(connect(at), "a", seen);
