@@ -30,6 +30,9 @@ export interface ProbeRunParts {
   readonly call: CallOptions;
 }
 
+/** A place whose writes take longer is asked for a short listing only. */
+const slowWriteMs = 50;
+
 /** The calls of one probe: counted, paced as the place asks for, on fresh keys. */
 export class ProbeRun {
   readonly prefix: string;
@@ -62,6 +65,14 @@ export class ProbeRun {
     const outcome = await this.create(key, value);
     demand(outcome.written, "a create on a fresh key was refused");
     return { key, version: outcome.version };
+  }
+
+  /** Whether a thousand writes would be a burden to whoever waits, and to the place. */
+  async isSlow(): Promise<boolean> {
+    const { clock } = this.#parts;
+    const sentMs = clock.monotonicMs();
+    await this.seeded();
+    return clock.monotonicMs() - sentMs > slowWriteMs;
   }
 
   read(key: string, by: 0 | 1 = 0): Promise<Stored | undefined> {

@@ -201,7 +201,8 @@ const oddNames = ["%2e", "@", "a.lock", "con", "A", "a", "a/b", "ä€🜁", "-x
 
 async function keepOddities(run: ProbeRun): Promise<void> {
   const odd = oddNames.map((name) => `${run.prefix}odd/${name}`);
-  const many = Array.from({ length: run.quick ? 0 : 1001 }, (_, index) => `${run.prefix}many/${index}`);
+  const isShort = run.quick || (await run.isSlow());
+  const many = Array.from({ length: isShort ? 0 : 1001 }, (_, index) => `${run.prefix}many/${index}`);
   const size = Math.min(2 ** 20, run.maxValueBytes);
   const large = new Uint8Array(size).fill(0xa5).fill(0, 0, size >> 1);
   await inBatches([...odd, ...many], async (key) => {

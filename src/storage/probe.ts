@@ -36,7 +36,10 @@ export interface ProbeOptions {
   readonly signal?: AbortSignal;
   /** The deadline of each call, in milliseconds; default that of the storage. */
   readonly timeoutMs?: number;
-  /** Lists a dozen keys instead of more than a page, for a probe at every start; default false. */
+  /**
+   * Lists a dozen keys instead of more than a page, for a probe at every start; default false. A place whose writes
+   * take longer than 50 ms is spared the thousand writes of the long listing in any case.
+   */
   readonly quick?: boolean;
 }
 

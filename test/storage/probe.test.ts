@@ -7,6 +7,7 @@ import { probeStorage, type ProbeFinding, type ProbeReport } from "../../src/sto
 import type { Version, WriteOutcome } from "../../src/storage/versioned-storage.ts";
 import { BrokenStorage, storageFlaws, type StorageFlaw } from "../../src/testing/broken-storage.ts";
 import { FaultyStorage } from "../../src/testing/faulty-storage.ts";
+import { sleep } from "../../src/system/clock.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { SeededRandom } from "../../src/testing/seeded-random.ts";
 
@@ -44,6 +45,24 @@ describe("the probe", () => {
   test("takes few requests where it is to be quick", async () => {
     const data = new MemoryData();
     const report = await probeStorage(() => new MemoryStorage({ data }), { quick: true });
+    expect(report.verdict).toBe("safe");
+    expect(report.requests).toBeLessThan(300);
+  });
+
+  test("spares a place whose writes are slow the thousand of the long listing", async () => {
+    const data = new MemoryData();
+    const clock = new ManualClock();
+    class Slow extends MemoryStorage {
+      override async create(...args: Parameters<MemoryStorage["create"]>): Promise<WriteOutcome> {
+        await sleep(clock, 60);
+        return super.create(...args);
+      }
+    }
+    const probing = probeStorage(() => new Slow({ data, clock }), { clock });
+    let ended = false;
+    void probing.then(() => (ended = true));
+    while (!ended) await clock.advance(1_000);
+    const report = await probing;
     expect(report.verdict).toBe("safe");
     expect(report.requests).toBeLessThan(300);
   });
