@@ -20,7 +20,8 @@ export interface GitPush {
  * How a push ended, by what the remote says afterwards:
  * - `written`; `lost`: refused, and something else is there.
  * - `refused`: it was answered with a refusal although what was expected is still there; `why` in the remote's words.
- * - `not sent`: it provably had no effect, for the reason in `failure`. `unknown`: it may have happened, or may still happen.
+ * - `not sent`: it provably had no effect, for the reason in `failure`.
+ * - `unknown`: it may have happened, or may still happen.
  */
 export type PushEnd =
   | { readonly kind: "written" | "lost" }

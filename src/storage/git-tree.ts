@@ -19,9 +19,19 @@ interface Tip {
   readonly tip: string;
 }
 
+/** A push that was answered with a refusal; what it was about may still hold on the branch as it is now. */
+interface Refusal {
+  readonly kind: "again";
+  readonly commit: string;
+  /** Where the branch was. */
+  readonly tip: string | undefined;
+  readonly why: string;
+}
+
 /** After so many fetches the objects of the copy are packed. */
 const fetchesPerPack = 500;
-const mostTries = 200;
+/** Refused as often while the branch stands still, it is a hook or a lock file and not another writer. */
+const mostTriesOnOneTip = 6;
 
 /** One file for each key on one branch; files of others stay. All changes of a `transact` are one commit. */
 export class GitTree implements GitLayout {
@@ -59,13 +69,18 @@ export class GitTree implements GitLayout {
 
   async write(changes: readonly Change[], { signal, progress }: Attempt): Promise<GitEnd> {
     const { clock, random } = this.#settings;
-    for (let tries = 1; ; tries += 1) {
+    let refused: Refusal | undefined;
+    for (let [tries, sameTip] = [1, 0]; ; tries += 1) {
+      progress.applied = refused === undefined ? "no" : "unknown";
+      const at = await this.#fetch(signal);
+      // A push that was delivered twice is refused, and may already be below what others built on it.
+      if (refused !== undefined && (await this.#isIn(refused.commit, at, signal))) return writtenAs(refused.commit);
       progress.applied = "no";
-      const end = await this.#tryOnce(changes, { signal, progress });
+      sameTip = at?.tip === refused?.tip ? sameTip + 1 : 1;
+      if (refused !== undefined && sameTip > mostTriesOnOneTip) return { kind: "refused", why: refused.why };
+      const end = await this.#tryOnce(changes, { at, signal, progress });
       if (end.kind !== "again") return end;
-      // Provably without effect, so it is built anew on what is there; apart from others who do the same.
-      if (tries === mostTries) return { kind: "refused", why: end.why };
-      progress.applied = "no";
+      refused = end; // so it is built anew on what is there then, apart from others who do the same
       await sleep(clock, random.next() * Math.min(400, 20 * tries), signal);
     }
   }
@@ -101,9 +116,8 @@ export class GitTree implements GitLayout {
   /** Checks the conditions where the branch is now, builds on it, and pushes for as long as it is there. */
   async #tryOnce(
     changes: readonly Change[],
-    { signal, progress }: Pick<Attempt, "signal" | "progress">,
-  ): Promise<GitEnd | { readonly kind: "again"; readonly why: string }> {
-    const at = await this.#fetch(signal);
+    { at, signal, progress }: Pick<Attempt, "signal" | "progress"> & { readonly at: Tip | undefined },
+  ): Promise<GitEnd | Refusal> {
     const entryAt = await this.#entries(at, changes, signal);
     if (!(await this.#holds(at, { changes, entryAt }, signal))) return { kind: "lost" };
     const keys = changes.flatMap(({ kind, key }) => (kind === "check" ? [] : [encodeKey(key)]));
@@ -118,12 +132,11 @@ export class GitTree implements GitLayout {
       signal.throwIfAborted();
       progress.applied = "unknown";
       const end = await this.#remote.push({ directory, ref: this.#branch, commit, expected: parent, signal });
-      if (end.kind === "written") return { ...end, version: commit as Version }; // cast: as above
+      if (end.kind === "written") return writtenAs(commit);
       if (end.kind === "not sent") return end;
-      // What was applied may already be below what others built on it.
-      if (await this.#isIn(commit, signal)) return { kind: "written", version: commit as Version }; // cast: as above
-      if (end.kind === "unknown") return end;
-      return { kind: "again", why: end.kind === "refused" ? end.why : "others write to the branch all the time" };
+      if (end.kind !== "unknown") return { kind: "again", commit, tip: parent, why: whyOf(end) };
+      const isApplied = await this.#isIn(commit, await this.#fetch(signal), signal);
+      return isApplied ? writtenAs(commit) : end;
     });
   }
 
@@ -145,17 +158,17 @@ export class GitTree implements GitLayout {
     for (const change of changes) {
       const key = encodeKey(change.key);
       const isThere = pathOf(key, entryAt) !== undefined;
-      const isWanted = change.kind !== "create" && change.expected !== "absent";
+      const expected = change.kind === "create" ? "absent" : change.expected;
+      const isWanted = change.kind !== "create" && !(change.kind === "check" && expected === "absent");
       if (isThere !== isWanted) return false;
-      if (change.kind !== "create" && isWanted) asked.push({ key, expected: change.expected });
+      if (isWanted) asked.push({ key, expected });
     }
     if (asked.length === 0 || at === undefined) return true;
     const versions = await this.#history.versions({ ...at, keys: asked.map(({ key }) => key), signal });
     return asked.every(({ key, expected }) => versions.get(key) === expected);
   }
 
-  async #isIn(commit: string, signal: AbortSignal): Promise<boolean> {
-    const at = await this.#fetch(signal);
+  async #isIn(commit: string, at: Tip | undefined, signal: AbortSignal): Promise<boolean> {
     if (at === undefined) return false;
     const args = ["merge-base", "--is-ancestor", commit, at.tip];
     const { code } = await this.#workspace.run({ directory: at.directory, args, signal });
@@ -182,6 +195,14 @@ export class GitTree implements GitLayout {
     if (before !== undefined) await rm(before, { force: true });
     return { directory, tip };
   }
+}
+
+function writtenAs(commit: string): GitEnd {
+  return { kind: "written", version: commit as Version }; // cast: ids of commits are the versions here
+}
+
+function whyOf(end: GitEnd): string {
+  return end.kind === "refused" ? end.why : "others write to the branch all the time";
 }
 
 /** Lets one repository use the objects of another. */

@@ -1,4 +1,5 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { PackageMissingError } from "../errors.ts";
@@ -32,6 +33,7 @@ export class GitWorkspace {
   #env: Promise<Readonly<Record<string, string>>> | undefined;
   /** For what all calls share, and none of them may end. */
   readonly #closing = new AbortController();
+  #making: Promise<void> | undefined;
   #made = 0;
 
   constructor(settings: ResolvedGitSettings) {
@@ -55,11 +57,13 @@ export class GitWorkspace {
     }
   }
 
-  /** The copy of a branch, which all calls share; made by the first. */
+  /** The copy of a branch, which all calls share; made by the first, and again if somebody has swept it away. */
   async mirror(): Promise<string> {
     const { mirror } = this.#settings;
     const directory = mirror === undefined ? join(await this.#rootFolder(), "mirror") : resolve(mirror);
-    await this.#makeRepository(directory);
+    if (existsSync(join(directory, "HEAD"))) return directory;
+    this.#making ??= this.#makeRepository(directory).finally(() => (this.#making = undefined));
+    await this.#making;
     return directory;
   }
 
@@ -115,8 +119,9 @@ export class GitWorkspace {
     const config =
       credentialHelper === undefined ? settingsOfOurs : `${settingsOfOurs}${credentialLine(credentialHelper)}`;
     await writeFile(join(directory, "config"), config);
-    // Last: with HEAD it is a repository.
-    await writeFile(join(directory, "HEAD"), "ref: refs/heads/nothing\n");
+    // Last, and in one step: with HEAD it is a repository.
+    await writeFile(join(directory, "HEAD.new"), "ref: refs/heads/nothing\n");
+    await rename(join(directory, "HEAD.new"), join(directory, "HEAD"));
   }
 
   #environment(): Promise<Readonly<Record<string, string>>> {

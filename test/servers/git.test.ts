@@ -1,5 +1,5 @@
 // Goal: a Git repository keeps every promise of a storage, in both layouts and over each transport. Method: the
-// published suites on bare repositories by path, over smart HTTP and over git's daemon, or on the one in TENURE_TEST_GIT_URL.
+// published suites on bare repositories by path, over smart HTTP and git's daemon, or on that of TENURE_TEST_GIT_URL.
 import { afterAll, beforeAll, describe, test } from "vitest";
 import { leaseStorageSuite } from "../../src/testing/lease-storage-suite.ts";
 import { FaultyStorage } from "../../src/testing/faulty-storage.ts";
@@ -19,9 +19,9 @@ const given = process.env["TENURE_TEST_GIT_URL"];
 
 /** A call takes some 30 ms by path, 90 over HTTP, 150 over the daemon, and a tree is rebuilt under contention. */
 const scales: Readonly<Record<GitTransport | "given", Readonly<Record<"refs" | "tree", number>>>> = {
-  file: { refs: 0.1, tree: 0.04 },
-  http: { refs: 0.04, tree: 0.02 },
-  daemon: { refs: 0.04, tree: 0.02 },
+  file: { refs: 0.06, tree: 0.02 },
+  http: { refs: 0.02, tree: 0.02 },
+  daemon: { refs: 0.02, tree: 0.02 },
   given: { refs: 0.02, tree: 0.02 },
 };
 
@@ -36,7 +36,8 @@ function suites(of: () => GitTestPlace, transport: keyof typeof scales): void {
   describe("layout=refs", () => {
     runSuite(test, versionedStorageSuite, { ...harness({ layout: "refs" }), lacks: ["transact", "expiry"] });
   });
-  describe("layout=tree", () => {
+  // Over the network a tree differs from refs by nothing but the name of the ref; git-faults.test.ts races one there.
+  describe.runIf(transport === "file" || transport === "given")("layout=tree", () => {
     runSuite(test, versionedStorageSuite, { ...harness({ layout: "tree" }), lacks: ["expiry"] });
   });
   describe("leases, with history=keep", () => {

@@ -105,7 +105,7 @@ export function git(directory: string, ...args: readonly string[]): string {
   return stdout.trim();
 }
 
-const daemonOptions = ["--listen=127.0.0.1", "--export-all", "--enable=receive-pack", "--reuseaddr", "--strict-paths"];
+const daemonOptions = ["--listen=127.0.0.1", "--export-all", "--enable=receive-pack", "--reuseaddr"];
 
 function hasProgram(name: string): boolean {
   const { stdout } = spawnSync("git", ["--exec-path"], { encoding: "utf8" });
