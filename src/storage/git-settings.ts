@@ -44,6 +44,7 @@ export interface GitStorageOptions {
   readonly maxValueBytes?: number | undefined;
   /** The deadline of calls that name none, in milliseconds; default 10 000. */
   readonly timeoutMs?: number | undefined;
+  /** Which git is run; default the one on the `PATH`. */
   readonly git?: GitProgram | undefined;
   readonly clock?: Clock | undefined;
   readonly random?: Random | undefined;

@@ -35,8 +35,8 @@ export interface SuiteHarness<Connection, Place> {
   /** The deadline of one case, as the runner's third argument; default 60 000 ms. */
   readonly timeoutMs?: number;
   /**
-   * How much of their repetitions the long cases do (R11, R12, R15, R26, R27, R30), above 0 and at most 1, for a storage
-   * that takes a tenth of a second for each call; default 1. The lines of these cases then say so.
+   * How much of their repetitions the long cases do (R11, R12, R15, R26, R27, R30), above 0 and at most 1, for a
+   * storage that takes a tenth of a second for each call; default 1. The lines of these cases then say so.
    */
   readonly scale?: number;
 }

@@ -50,6 +50,13 @@ const promised: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     "it waited for the lease to run out: true",
     "the lease is free: true",
   ],
+  "git.ts": [
+    "ada has written in term 1: true",
+    "bob has written in term 3: true",
+    'the branch says {"by":"bob","term":3}',
+    'git says {"by":"bob","term":3}, in 2 commits',
+    "the lease is refs/tenure/leases/examples/git/@",
+  ],
   "custom-storage.ts": [/storage LS1: /, /storage LS6: a write with a stale generation/, /pass 1[0-9]$/, /fail 0$/],
 };
 

@@ -94,7 +94,7 @@ describeOn(findGit("http"), (start) => {
   const leads = (spans: readonly Span[]): Span | undefined => spans.find(({ untilMs }) => untilMs === Infinity);
 
   test(
-    "while the server is frozen the leader steps down by its own clock, and afterwards one leads",
+    "while the server is frozen the leader steps down by its own clock, and afterwards one leads (#66)",
     () =>
       contest(async (_candidates, spans) => {
         await until("somebody leads", () => leads(spans) !== undefined);

@@ -176,7 +176,7 @@ for (const transport of ["file", "http", "daemon"] as const) {
         const rewritten = git(place.path, ...author, "commit-tree", tree, "-m", "all of history in one commit");
         git(place.path, "update-ref", "refs/heads/main", rewritten);
         expect(await storage.replace("a", bytes("three"), second)).toEqual({ written: false });
-        await assertStored(storage, "a", { value: bytes("one"), version: rewritten as Version }); // the commit that has it
+        await assertStored(storage, "a", { value: bytes("one"), version: rewritten as Version }); // an id of Git
       },
       patientMs,
     );
