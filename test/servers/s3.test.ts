@@ -16,7 +16,7 @@ import { S3Faults } from "../storage/support/s3-faults.ts";
 import { BesideStorage } from "./support/beside-storage.ts";
 import { describeOn } from "./support/found-server.ts";
 import { S3Questions } from "./support/s3-questions.ts";
-import { s3Server, type S3Server } from "./support/s3-server.ts";
+import { isForeignS3, s3Server, type S3Server } from "./support/s3-server.ts";
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
@@ -28,11 +28,13 @@ function raw(at: S3Server | string): S3Client {
 }
 
 /** What versitygw is beyond: its objects are files, and a file cannot be a folder too. */
-const beyond: ReadonlyMap<string, string> = new Map([
-  ["R14", "a key beside one below it (a, a/b), which versitygw refuses with 409: it runs on the double"],
-]);
+const beyond: ReadonlyMap<string, string> = new Map(
+  isForeignS3
+    ? []
+    : [["R14", "a key beside one below it (a, a/b), which versitygw refuses with 409: it runs on the double"]],
+);
 /** Cases that have such keys by the way: they run with names that are apart. */
-const renamed: readonly string[] = ["R15", "R26", "R28"];
+const renamed: readonly string[] = isForeignS3 ? [] : ["R15", "R26", "R28"];
 
 describeOn(s3Server, (start) => {
   let server: S3Server;
@@ -79,32 +81,8 @@ describeOn(s3Server, (start) => {
   describe("by itself", () => {
     test("keys that are odd, long, or alike but for case stay apart and come back (#60)", async () => {
       const storage = connectS3(server.place());
-      const keys = [
-        "a",
-        "A",
-        "d/b",
-        "a%2fb",
-        "%2e",
-        "@",
-        ".lock",
-        "a..b",
-        "con",
-        "-x",
-        "a b",
-        "a\\b",
-        "a+b&c=d#e",
-        "ä",
-      ];
-      keys.push(
-        "日本語",
-        "🜁",
-        "{a}",
-        "__proto__",
-        "a'b\"c",
-        "<&>",
-        "x".repeat(253),
-        `${"y".repeat(200)}/${"z".repeat(253)}`,
-      );
+      const keys = ["a", "A", "d/b", "a%2fb", "%2e", "@", ".lock", "a..b", "con", "-x", "a b", "a\\b", "ä", "日本語"];
+      keys.push("a+b&c=d#e", "🜁", "{a}", "__proto__", "a'b\"c", "<&>", "x".repeat(253), "y/".repeat(15) + "z");
       for (const key of keys) expect(await storage.create(key, bytes(key))).toMatchObject({ written: true });
       for (const key of keys) expect((await storage.read(key))?.value).toEqual(bytes(key));
       const listed: string[] = [];
@@ -113,6 +91,18 @@ describeOn(s3Server, (start) => {
       await storage.close();
     });
 
+    test("2 MiB, which are sent after the server has said to go on, come back", async () => {
+      const storage = connectS3(server.place());
+      const value = new Uint8Array(2 ** 21).fill(0xa5);
+      expect(await storage.create("large", value)).toMatchObject({ written: true });
+      expect(Buffer.compare((await storage.read("large"))?.value ?? bytes(""), value)).toBe(0);
+      expect(await storage.create("large", value)).toEqual({ written: false });
+      await storage.close();
+    });
+  });
+
+  if (isForeignS3) return;
+  describe("versitygw itself", () => {
     test("a key beside one below it is refused as unsupported, without effect", async () => {
       const storage = connectS3(server.place());
       await storage.create("a", bytes("1"));
@@ -147,20 +137,12 @@ describeOn(s3Server, (start) => {
       const [requests, unchanged] = [made.requests, made.unchanged];
       const next = hints?.next();
       while (made.unchanged < unchanged + 5) await new Promise((resolve) => setTimeout(resolve, 5));
-      expect(made.requests - requests).toBe(made.unchanged - unchanged);
+      const underWay = made.requests - requests - (made.unchanged - unchanged);
+      expect([0, 1]).toContain(underWay);
       over.abort(new Error("enough"));
       expect((await next)?.done).toBe(true);
       await storage.close();
       await made[Symbol.asyncDispose]();
-    });
-
-    test("2 MiB, which are sent after the server has said to go on, come back", async () => {
-      const storage = connectS3(server.place());
-      const value = new Uint8Array(2 ** 21).fill(0xa5);
-      expect(await storage.create("large", value)).toMatchObject({ written: true });
-      expect(Buffer.compare((await storage.read("large"))?.value ?? bytes(""), value)).toBe(0);
-      expect(await storage.create("large", value)).toEqual({ written: false });
-      await storage.close();
     });
 
     test.each([
@@ -180,25 +162,25 @@ describeOn(s3Server, (start) => {
       expect(shown).not.toMatch(/wrong-secret|nobody-may-see|Signature=|AWS4-HMAC|value-of-nobody/);
       await storage.close();
     });
-  });
 
-  test("the double differs from versitygw in these points, and in no other that was asked", async () => {
-    await using double = await S3Double.start();
-    const [own, real] = [
-      new S3Questions(raw(double.endpoint), double.bucket()),
-      new S3Questions(raw(server), server.bucket),
-    ];
-    const [byDouble, byServer] = [await own.answers(), await real.answers()];
-    const different = Object.keys(byDouble).filter((question) => byDouble[question] !== byServer[question]);
-    expect(Object.fromEntries(different.map((each) => [each, [byDouble[each], byServer[each]]]))).toEqual({
-      "a key below another": ["200", "409 ObjectParentIsFile"],
-      "a key above another": ["200", "409 ExistingObjectIsDirectory"],
-      "an encoded listing": ["200 url", "200 not encoded"],
-      "a listing of one": ["200 url cut", "200 not encoded cut"],
-      "lifecycle rules": ["404 NoSuchLifecycleConfiguration", "501 NotImplemented"],
-      "a wrong secret": ["200 4 bytes, {}", "403 SignatureDoesNotMatch"],
+    test("the double differs from versitygw in these points, and in no other that was asked", async () => {
+      await using double = await S3Double.start();
+      const [own, real] = [
+        new S3Questions(raw(double.endpoint), double.bucket()),
+        new S3Questions(raw(server), server.bucket),
+      ];
+      const [byDouble, byServer] = [await own.answers(), await real.answers()];
+      const different = Object.keys(byDouble).filter((question) => byDouble[question] !== byServer[question]);
+      expect(Object.fromEntries(different.map((each) => [each, [byDouble[each], byServer[each]]]))).toEqual({
+        "a key below another": ["200", "409 ObjectParentIsFile"],
+        "a key above another": ["200", "409 ExistingObjectIsDirectory"],
+        "an encoded listing": ["200 url", "200 not encoded"],
+        "a listing of one": ["200 url cut", "200 not encoded cut"],
+        "lifecycle rules": ["404 NoSuchLifecycleConfiguration", "501 NotImplemented"],
+        "a wrong secret": ["200 4 bytes, {}", "403 SignatureDoesNotMatch"],
+      });
+      expect(Object.keys(byDouble).length).toBeGreaterThan(different.length + 8);
     });
-    expect(Object.keys(byDouble).length).toBeGreaterThan(different.length + 8);
   });
 });
 
@@ -207,6 +189,7 @@ function renamedFaults(inner: StorageFaults<VersionedStorage>): StorageFaults<Be
     connection: new BesideStorage(inner.connection),
     next: (fault, on) => inner.next(fault, on),
     cutWatches: () => inner.cutWatches(),
+    ...(inner.patienceMs !== undefined && { patienceMs: inner.patienceMs }),
     get requests() {
       return inner.requests;
     },

@@ -1,6 +1,8 @@
 // Goal: S3 storage keeps every promise of a storage, and its own about ETags, tombstones, listings, polls and settings.
 // Method: the published suites over an in-process double of the REST API, with a proxy for faults; then its switches.
+import * as commands from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { S3Storage } from "../../src/storage/s3.ts";
 import { probeStorage } from "../../src/storage/probe.ts";
 import type { Version, WriteOutcome } from "../../src/storage/versioned-storage.ts";
 import { leaseStorageSuite } from "../../src/testing/lease-storage-suite.ts";
@@ -175,6 +177,21 @@ describe("s3 storage, by itself", () => {
     expect(asked().length - keys.length).toBe(5);
   });
 
+  test.each([
+    ["that is cut and does not go on", { Name: "b", KeyCount: 0, IsTruncated: true }],
+    ["with an object without ETag", { Name: "b", KeyCount: 1, Contents: [{ Key: "k", Size: 200 }] }],
+    ["with an object without name", { Name: "b", KeyCount: 1, Contents: [{ ETag: '"e"', Size: 200 }] }],
+    ["that is none", {}],
+    ["that is text", "<html></html>"],
+  ])("a listing %s is an error, never a shorter list", async (_what, answer) => {
+    const client = { send: () => Promise.resolve(answer) };
+    const wrong = new S3Storage({ client, commands, bucket: "bucket" });
+    const collect = async (): Promise<void> => {
+      for await (const { key } of wrong.list("")) expect(key).toBe("nothing");
+    };
+    await expect(collect()).rejects.toMatchObject({ code: "STORAGE_UNAVAILABLE", operation: "list" });
+  });
+
   test("a poll of a standby is one conditional request, and moves no body when nothing has changed", async () => {
     const version = versionOf(await storage.create("a", bytes("1")));
     double.requests.length = 0;
@@ -246,8 +263,6 @@ describe("s3 storage, by itself", () => {
   test("close ends its own client only, once", async () => {
     let ended = 0;
     const client = { send: () => Promise.reject(new Error("not asked")) };
-    const commands = (await import("@aws-sdk/client-s3")) as never; // its commands fit
-    const { S3Storage } = await import("../../src/storage/s3.ts");
     const own = new S3Storage({ client, commands, bucket: "bucket", onClose: () => void (ended += 1) });
     await own.close();
     await own.close();
@@ -257,6 +272,7 @@ describe("s3 storage, by itself", () => {
 });
 
 describe("the probe of an S3 place", () => {
+  const marker = "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>";
   const ask = (at: S3Place) => probeStorage(() => connectS3(at), { quick: true });
   beforeEach(() => {
     double.switches = {};
@@ -266,6 +282,14 @@ describe("the probe of an S3 place", () => {
     ["ignores conditions", { ignoresConditions: true }],
     ["creates on replace", { replaceCreates: true }],
     ["removes leases by a rule", { lifecycle: rule("<Prefix>tenure/</Prefix>") }],
+    [
+      "removes leases larger than a byte",
+      {
+        lifecycle: rule(
+          "<Filter><And><Prefix>tenure/x/leases/</Prefix><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan></And></Filter>",
+        ),
+      },
+    ],
     ["removes everything by a rule", { lifecycle: rule("<Filter></Filter>") }],
   ])("a place that %s is unsafe", async (_what, switches) => {
     double.switches = switches;
@@ -276,7 +300,14 @@ describe("the probe of an S3 place", () => {
     ["without rules", {}],
     ["with a rule for another prefix", { lifecycle: rule("<Filter><Prefix>logs/</Prefix></Filter>") }],
     ["with a rule for tagged objects", { lifecycle: rule("<Filter><Tag><Key>a</Key><Value>b</Value></Tag></Filter>") }],
-    ["with a rule that is off", { lifecycle: rule("<Filter></Filter>", "Disabled") }],
+    [
+      "with a rule for a prefix and a tag",
+      {
+        lifecycle: rule("<Filter><And><Prefix>tenure/</Prefix><Tag><Key>a</Key><Value>b</Value></Tag></And></Filter>"),
+      },
+    ],
+    ["with a rule for markers of deletions only", { lifecycle: rule("<Filter></Filter>", { expiration: marker }) }],
+    ["with a rule that is off", { lifecycle: rule("<Filter></Filter>", { status: "Disabled" }) }],
     ["whose ETags follow nothing", { drawnETags: true }],
   ])("a place %s is safe, and nothing is left of the probe, not even tombstones", async (_what, switches) => {
     double.switches = switches;
@@ -294,8 +325,10 @@ describe("the probe of an S3 place", () => {
   });
 });
 
-function rule(filter: string, status = "Enabled"): string {
-  const expiration = "<Expiration><Days>30</Days></Expiration>";
+function rule(
+  filter: string,
+  { status = "Enabled", expiration = "<Expiration><Days>30</Days></Expiration>" } = {},
+): string {
   const body = `<Rule><ID>1</ID>${filter}<Status>${status}</Status>${expiration}</Rule>`;
   return `<LifecycleConfiguration xmlns="http://s3.amazonaws.com/doc/2006-03-01/">${body}</LifecycleConfiguration>`;
 }

@@ -103,6 +103,9 @@ export const ownS3Server: FoundServer<S3Server> =
     ? { name: "s3 (versitygw)", missing: "Go, which builds versitygw; or name a bucket in TENURE_TEST_S3_URL" }
     : { name: "s3 (versitygw)", start: () => startVersitygw() };
 
+/** Whether the tests run on a server that somebody else has made: what is only so on versitygw is left out then. */
+export const isForeignS3: boolean = process.env["TENURE_TEST_S3_URL"] !== undefined;
+
 /** The one that TENURE_TEST_S3_URL names, or our own. */
 export const s3Server: FoundServer<S3Server> = named(process.env["TENURE_TEST_S3_URL"]) ?? ownS3Server;
 
