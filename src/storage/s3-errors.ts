@@ -36,7 +36,7 @@ interface Verdict {
   readonly why: string;
 }
 
-const badKeys = "the credentials are wrong or have expired; correct them, or the clock of whoever issues them";
+const badKeys = "the credentials are wrong or have expired; correct them";
 const elsewhere = "the bucket is in another region; correct region=";
 const slowDown = "it asks for fewer requests";
 const busy = "another conditional write of this object is under way";
@@ -180,7 +180,7 @@ function factsOf(error: unknown): Facts {
     name: typeof thrown["name"] === "string" ? thrown["name"] : "",
     code: codeOf(thrown),
     status: typeof status === "number" ? status : undefined,
-    requestId: typeof requestId === "string" ? requestId : undefined,
+    requestId: typeof requestId === "string" ? requestId.split(",")[0] : undefined, // versitygw says it twice
     retryAfterMs: retryAfter >= 0 && retryAfter < 1e6 ? Math.round(retryAfter * 1000) : undefined,
     region: typeof region === "string" && /^[a-z0-9-]{1,40}$/.test(region) ? region : undefined,
   };

@@ -156,6 +156,37 @@ describeOn(ownS3Server, (start) => {
     });
   });
 
+  test("SIGKILL of the server among writes loses no acknowledged one, and leaves no broken object", async () => {
+    const storage = connect(server.place());
+    versionOf(await storage.create("counter", bytes("0")));
+    let acknowledged = 0;
+    let over = false;
+    const counting = (async () => {
+      while (!over) {
+        const stored = await storage.read("counter", { timeoutMs: 2_000 }).catch(() => undefined);
+        if (stored === undefined) continue;
+        const count = Number(new TextDecoder().decode(stored.value));
+        expect(count).toBeGreaterThanOrEqual(acknowledged);
+        expect(count).toBeLessThanOrEqual(acknowledged + 1); // one that was in doubt may have been applied
+        acknowledged = count;
+        const next = storage.replace("counter", bytes(`${count + 1}`), stored.version, { timeoutMs: 2_000 });
+        const outcome = await next.catch(() => undefined);
+        if (outcome?.written === true) acknowledged = count + 1;
+      }
+    })();
+    for (let kills = 0; kills < 5; kills += 1) {
+      const before = acknowledged;
+      await until(() => acknowledged > before + 5);
+      await gateway().kill();
+      await gateway().up();
+    }
+    over = true;
+    await counting;
+    expect(Number(new TextDecoder().decode((await storage.read("counter"))?.value))).toBeGreaterThanOrEqual(
+      acknowledged,
+    );
+  });
+
   describe("the network", () => {
     test("silence: a write is unknown at its deadline, a read unavailable, and no socket is left", async () => {
       const { proxy, storage } = await proxied(server.place());
