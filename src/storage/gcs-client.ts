@@ -4,8 +4,9 @@ import { InvalidSettingsError, PackageMissingError } from "../errors.ts";
 export interface GCSClient {
   /** `https://storage.googleapis.com`, unless another one was configured. */
   readonly apiEndpoint: string;
-  /** Credentials go to Google's own endpoint, and to another one only if `useAuthWithCustomEndpoint` is set. */
+  /** Whether another endpoint than Google's was configured: then requests go without credentials. */
   readonly customEndpoint?: boolean | undefined;
+  /** Whether they go with credentials all the same. */
   readonly useAuthWithCustomEndpoint?: boolean | undefined;
   /** Gives the headers that authorize a request. Its own requests for tokens are its own affair. */
   readonly authClient: { getRequestHeaders(): Promise<object> };

@@ -195,7 +195,7 @@ function fieldsOf(answer: GCSAnswer, call: FailedGCSCall): Readonly<Record<strin
 
 /** Whether this is a generation of an object; `0` stands for "absent". */
 export function isGeneration(text: unknown): text is string {
-  return typeof text === "string" && /^[1-9]\d{0,18}$/.test(text);
+  return typeof text === "string" && /^[1-9]\d{0,17}$/.test(text);
 }
 
 function isItem(item: unknown): item is GCSPage["items"][number] {

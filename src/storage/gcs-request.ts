@@ -36,9 +36,13 @@ export interface GCSConnection {
   readonly userProject: string | undefined;
 }
 
+/** A refusal is read whatever the limit of values is: it may say that there is none. */
+const refusalBytes = 2 ** 16;
+
 /**
  * Sends one request, once. Its signal ends it at any point, and the socket with it: the package's own calls end neither
- * at a deadline of ours nor when a body stalls.
+ * at a deadline of ours nor when a body stalls. (By itself `fetch` repeats only what was answered with 421, which says
+ * that nothing was done; redirects are not followed.)
  *
  * @throws what `credentialError` and `networkError` make of trouble; every answer that arrives is returned.
  */
@@ -60,7 +64,7 @@ export async function sendToGCS(
       signal,
       redirect: "manual", // credentials are for this host only
     });
-    const body = await readUpTo(response.body, request.limitBytes);
+    const body = await readUpTo(response.body, response.ok ? request.limitBytes : refusalBytes);
     return { status: response.status, headers: response.headers, body };
   } catch (error) {
     signal.throwIfAborted();

@@ -10,6 +10,7 @@ import type { StorageUrl } from "./storage-url.ts";
 export interface GCSStorageOptions {
   /** A `Storage` of `@google-cloud/storage`: where requests go, and with which credentials. Never closed by us. */
   readonly client: GCSClient;
+  /** Its name; it has to exist. */
   readonly bucket: string;
   /** What the names of all objects begin with, without a slash at the end; default none. */
   readonly prefix?: string | undefined;

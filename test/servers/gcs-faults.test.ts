@@ -14,7 +14,7 @@ import { leaseStorageSuite } from "../../src/testing/lease-storage-suite.ts";
 import { runSuite } from "../../src/testing/run-suite.ts";
 import { FaultProxy } from "../process/fault-proxy.ts";
 import { describeOn } from "./support/found-server.ts";
-import { gcsServerIn, isNamedGcsServer, type GcsServer } from "./support/gcs-server.ts";
+import { gcsServerIn, isNamedGcsServer, startUntrustedGcs, type GcsServer } from "./support/gcs-server.ts";
 import type { ServerProcess } from "./support/server-process.ts";
 
 const pace = { leaseDurationMs: 3_000, renewDeadlineMs: 2_000, retryPeriodMs: 300 } as const;
@@ -242,6 +242,18 @@ describeOn(gcsServerIn("filesystem"), (start) => {
       expect(await created(prefix)).toMatchObject({ code: "STORAGE_UNAVAILABLE", applied: "no" });
       expect(await stored(prefix)).toBe(false);
     });
+  });
+
+  test("a certificate that nobody trusts is refused before anything is sent, and the repair is named", async () => {
+    await using untrusted = await startUntrustedGcs();
+    const apiEndpoint = `https://127.0.0.1:${untrusted.place.port}`;
+    await using storage = await openStorage(`gs://some-bucket?apiEndpoint=${apiEndpoint}`, { probe: "never" });
+    const error: unknown = await storage.create("a", bytes("one")).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: "STORAGE_UNAVAILABLE", applied: "no" });
+    expect(String(error)).toMatch(
+      /certificate of the server is refused \([A-Z_]+\); trust its issuer with NODE_EXTRA_CA/,
+    );
+    expect((await storage.health()).status).toBe("unhealthy");
   });
 
   describe("a server that ignores conditions of deletes", () => {

@@ -86,7 +86,7 @@ describe("a write", () => {
   });
 
   test("whose version is none of Google's is lost, and never one that creates", async () => {
-    for (const never of ["", "0", "absent", "-1", "1.5", "01", `${version}-removed`, "99999999999999999999"]) {
+    for (const never of ["", "0", "absent", "-1", "1.5", "01", `${version}-removed`, "9999999999999999999"]) {
       const expected = never as Version; // cast: out of nowhere
       expect(await storage.replace("a", bytes("two"), expected)).toEqual({ written: false });
       expect(await storage.replace("missing", bytes("two"), expected)).toEqual({ written: false });
@@ -182,6 +182,7 @@ describe("a read", () => {
     const generation = double.put("large", new Uint8Array(2 ** 20));
     const error = await thrown(() => small.read("large"));
     expect(error).toMatchObject({ code: "CORRUPT_DATA", version: generation, key: "large" });
+    expect(await small.read("missing")).toBeUndefined(); // what says so is longer than any value here
   });
 
   test("whose body stalls ends at the deadline, and its socket is gone", async () => {
@@ -190,6 +191,16 @@ describe("a read", () => {
     expect(error).toMatchObject({ code: "STORAGE_UNAVAILABLE", cause: { name: "TimeoutError" } });
     await expect.poll(() => double.openRequests).toBe(0);
   });
+});
+
+test("a request that went to the wrong server is sent again by fetch itself, since nothing was done there", async () => {
+  double.switches.page = { status: 421, html: "" };
+  await thrown(() => storage.create("b", bytes("x")));
+  expect(double.seen.map(({ kind }) => kind)).toEqual(["create", "create"]);
+  double.seen.length = 0;
+  double.switches.page = { status: 307, html: "" };
+  expect(await thrown(() => storage.create("b", bytes("x")))).toMatchObject({ code: "OUTCOME_UNKNOWN" });
+  expect(double.seen).toHaveLength(1);
 });
 
 describe("a missing bucket", () => {

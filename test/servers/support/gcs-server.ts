@@ -77,6 +77,29 @@ async function start(backend: "memory" | "filesystem"): Promise<GcsServer> {
   return new GcsServer({ client: at(process.place.port), bucket, root: "", process });
 }
 
+/** Starts one that speaks TLS, with a certificate that nobody trusts. */
+export async function startUntrustedGcs(): Promise<ServerProcess> {
+  const program = buildGoServer(fake);
+  return ServerProcess.start({
+    name: "gcs-tls",
+    command: ({ host, port }) => [
+      program,
+      "-scheme",
+      "https",
+      "-host",
+      host,
+      "-port",
+      String(port),
+      "-backend",
+      "memory",
+    ],
+    ready: async ({ host, port }) => {
+      const refused = await fetch(`https://${host}:${port}/`).catch((error: unknown) => error);
+      return /CERT|SIGNED|UNABLE_TO/.test(String(Reflect.get(Object(Reflect.get(Object(refused), "cause")), "code")));
+    },
+  });
+}
+
 async function named(url: string): Promise<GcsServer> {
   const { apiEndpoint, bucket: given, prefix = "" } = gcsUrlOptions(new StorageUrl(url));
   return new GcsServer({ client: await loadGCSClient(apiEndpoint), bucket: given, root: prefix });
