@@ -2,7 +2,7 @@ import type { Stored } from "../../src/storage/versioned-storage.ts";
 import type { Chance, Draws } from "./chance.ts";
 import { editedValue, hostileValue } from "./hostile-records.ts";
 import type { FaultName, Plan } from "./plan.ts";
-import type { SimCandidate } from "./sim-candidate.ts";
+import { recordOf, type SimCandidate } from "./sim-candidate.ts";
 import type { Standstill } from "./sim-host.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import type { SimServer } from "./sim-server.ts";
@@ -21,6 +21,8 @@ export interface FaultStage {
   candidates(): readonly SimCandidate[];
   /** Kills or stops a candidate, and brings one with the same label after a while. */
   replace(candidate: SimCandidate, how: "crash" | "stop", afterMs: number): void;
+  /** Tells every watch of every server a hundred times a second that something may have changed. */
+  floodHints(forMs: number): void;
   note(text: string): void;
 }
 
@@ -28,6 +30,9 @@ export interface FaultStage {
 export class Faults {
   readonly #stage: FaultStage;
   readonly #cadenceMs: number;
+  /** Every accident that this run may have, for those that come in company. */
+  readonly #accidents: (() => void)[] = [];
+  #struckLast: SimCandidate | undefined;
   readonly #damaged = new Map<SimServer, { readonly damaged: Stored | undefined; readonly kept: Stored }>();
   #edits = 0;
   #vandalisms = 0;
@@ -64,6 +69,12 @@ export class Faults {
     this.#on("serverPause", 4, (draws) => {
       network.pauseServer(Math.min(endMs, world.nowMs + draws.between(100, 2 * this.#cadenceMs)));
     });
+    this.#on("overload", 6, (draws) => {
+      const tells = draws.happens(0.5);
+      network.overload(Math.min(endMs, world.nowMs + draws.between(500, 3 * this.#cadenceMs)), tells);
+    });
+    const rarely = 120_000 / this.#cadenceMs; // each costs a hundred wake-ups a second and candidate
+    this.#on("hintFlood", rarely, (draws) => this.#stage.floodHints(draws.between(200, 2_000)));
   }
 
   #startProcesses(): void {
@@ -161,21 +172,48 @@ export class Faults {
     const { plan, chance, world, endMs } = this.#stage;
     if (!plan.faults.has(name)) return;
     const draws = chance.of(name);
+    const happen = (): void => {
+      if (world.nowMs >= endMs) return;
+      this.#stage.note(name);
+      strike(draws);
+      if (plan.faults.has("company")) this.#bringCompany();
+    };
+    this.#accidents.push(happen);
     const next = (): void => {
       world.after(draws.gap((cadences * this.#cadenceMs) / plan.intensity), () => {
-        if (world.nowMs >= endMs) return;
-        this.#stage.note(name);
-        strike(draws);
-        next();
+        happen();
+        if (world.nowMs < endMs) next();
       });
     };
     next();
   }
 
+  /** Accidents seldom come alone: who repairs one causes another, and what overloads a server overloads its hosts. */
+  #bringCompany(): void {
+    const draws = this.#stage.chance.of("company");
+    if (!draws.happens(0.35)) return;
+    const other = draws.oneOf(this.#accidents);
+    if (other !== undefined) this.#stage.world.after(draws.between(0, this.#cadenceMs), other);
+  }
+
+  /** Anybody; where accidents are aimed, half of the time whoever holds the lease, or who was struck last. */
+  #victim(draws: Draws): SimCandidate | undefined {
+    const { plan, chance, servers } = this.#stage;
+    const present = this.#stage.candidates();
+    const anybody = draws.oneOf(present);
+    if (!plan.faults.has("aimed")) return anybody;
+    const aim = chance.of("aimed").next();
+    const holder = recordOf(servers[0]?.current?.value).holder;
+    if (aim < 0.4) return present.find(({ identity }) => identity === holder) ?? anybody;
+    return aim < 0.6 && this.#struckLast !== undefined ? this.#struckLast : anybody;
+  }
+
   #onSomeone(name: FaultName, cadences: number, strike: (one: SimCandidate, draws: Draws) => string): void {
     this.#on(name, cadences, (draws) => {
-      const one = draws.oneOf(this.#stage.candidates());
-      if (one?.host.running === true && !one.settled) one.tell(`${name} ${strike(one, draws)}`);
+      const one = this.#victim(draws);
+      if (one?.host.running !== true || one.settled) return;
+      this.#struckLast = one;
+      one.tell(`${name} ${strike(one, draws)}`);
     });
   }
 }

@@ -1,17 +1,17 @@
-import type { HistoryEvent, Violation } from "./history.ts";
+import type { HistoryEvent, Leader, Violation } from "./history.ts";
 
 /** S5: terms of successive leaders grow, over releases, restarts and labels. */
 export function checkStarts(events: readonly HistoryEvent[]): Violation[] {
   const violations: Violation[] = [];
-  let highest = 0;
-  let leader = "";
+  let highest: Leader = { who: "", term: 0, sinceMs: 0 };
   for (const event of events) {
     if (event.what !== "start") continue;
-    if (event.term <= highest) {
-      const text = `${event.who} starts term ${event.term} after ${leader} had ${highest}`;
-      violations.push({ invariant: "S5", atMs: event.atMs, text });
+    const leader = { who: event.who, term: event.term, sinceMs: event.atMs };
+    if (event.term <= highest.term) {
+      const text = `${event.who} starts term ${event.term} after ${highest.who} had ${highest.term}`;
+      violations.push({ invariant: "S5", atMs: event.atMs, text, leaders: [highest, leader] });
     }
-    if (event.term > highest) [highest, leader] = [event.term, event.who];
+    if (event.term > highest.term) highest = leader;
   }
   return violations;
 }

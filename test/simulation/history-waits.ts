@@ -12,7 +12,7 @@ interface Knowledge {
   /** Validity by term: the latest send, by the fast clock, of a write that was applied. */
   readonly sentFastMs: Map<number, number>;
   /** The term that is known to be over, because something foreign was received that deposes it. */
-  deposed: { readonly term: number; readonly atMs: number; readonly by: string } | undefined;
+  deposed: { readonly term: number; readonly by: EventOf<"receive"> } | undefined;
   leading: number | undefined;
 }
 
@@ -49,11 +49,12 @@ function noteApplied(mine: Knowledge, { send, holder, who }: EventOf<"apply">, s
 }
 
 /** G4: somebody else's record, or a free one, with a term that is not smaller. */
-function noteForeign(mine: Knowledge, { holder, term, absent, who, atMs }: EventOf<"receive">): void {
+function noteForeign(mine: Knowledge, event: EventOf<"receive">): void {
+  const { holder, term, absent, who } = event;
   const { leading } = mine;
   if (absent || leading === undefined || term === undefined || term < leading || holder === who) return;
   if (mine.deposed?.term === leading) return;
-  mine.deposed = { term: leading, atMs, by: holder === "" ? "a release" : (holder ?? "nobody") };
+  mine.deposed = { term: leading, by: event };
 }
 
 function actProblems(
@@ -62,9 +63,10 @@ function actProblems(
   { renewDeadlineMs }: HistorySettings,
 ): Violation[] {
   const violations: Violation[] = [];
-  if (deposed !== undefined && deposed.term === term && deposed.atMs < atMs) {
-    const text = `${who} acts in term ${term} after it has received the record of ${deposed.by}`;
-    violations.push({ invariant: "S9", atMs, text });
+  if (deposed !== undefined && deposed.term === term && deposed.by.atMs < atMs) {
+    const whose = deposed.by.holder === "" ? "a release" : `the record of ${deposed.by.holder ?? "nobody"}`;
+    const text = `${who} acts in term ${term} after it has received ${whose}`;
+    violations.push({ invariant: "S9", atMs, text, about: deposed.by });
   }
   if (fastMs === undefined) return violations;
   const sentMs = sentFastMs.get(term);
@@ -120,7 +122,9 @@ export function checkWaits(events: readonly HistoryEvent[], settings: HistorySet
     if (event.what !== "apply") continue;
     const sent = event.send === undefined ? undefined : atSend.get(event.send);
     const waited = sent && waitProblem(event, { ...sent, before: places.get(event.place) }, settings);
-    if (waited !== undefined) violations.push({ invariant: "S3", atMs: event.atMs, text: `${event.who} ${waited}` });
+    if (waited !== undefined) {
+      violations.push({ invariant: "S3", atMs: event.atMs, text: `${event.who} ${waited}`, about: event });
+    }
     if (sent !== undefined) {
       mine.ownSentFastMs = sent.send.fastMs;
       mine.ownTerm = event.term ?? 0;
@@ -145,7 +149,7 @@ function noteReceipt(mine: Receipts, event: EventOf<"receive">, { retryPeriodMs 
   if (!mine.first.has(pair)) mine.first.set(pair, localMs);
   if (from === "hint") return; // it may be of any age
   mine.absentSinceMs = undefined;
-  const isOlder = mine.lastHolder !== false && (term ?? 0) < mine.ownTerm; // a lagging replica: the look of a leader
+  const isOlder = term !== undefined && term < mine.ownTerm; // a lagging replica, or a read from before its own write
   if (!isOlder) mine.lastHolder = holder;
 }
 

@@ -8,7 +8,7 @@ export function checkChain(events: readonly HistoryEvent[]): Violation[] {
   for (const event of events) {
     if (event.what !== "apply") continue;
     const { place, kind, atMs, who, holder, renewTime, named, replaced } = event;
-    const bad = (text: string): void => void violations.push({ invariant: "S4", atMs, text });
+    const bad = (text: string): void => void violations.push({ invariant: "S4", atMs, text, about: event });
     const before = last.get(place);
     last.set(place, event);
     if (before !== undefined && before.version !== replaced) bad(`${who} leaves the chain of ${place}`);

@@ -1,5 +1,7 @@
 import { checkClaims, checkWaits } from "./history-waits.ts";
 import { checkCallbacks, checkFence, checkNewLeaders, checkStarts } from "./history-terms.ts";
+import { checkLosses } from "./history-losses.ts";
+import { checkAcquisitions } from "./history-acquisitions.ts";
 import { checkChain, checkReleases } from "./history-writes.ts";
 
 /** A record as it was sent, received, or stored; all absent where nothing was, or what cannot be read. */
@@ -56,6 +58,17 @@ export interface Violation {
   readonly invariant: string;
   readonly atMs: number;
   readonly text: string;
+  /** The event that shows it, where one does. */
+  readonly about?: HistoryEvent;
+  /** The leaders that it is about, where it is about leaders. */
+  readonly leaders?: readonly Leader[];
+}
+
+/** Somebody's term, and when it began. */
+export interface Leader {
+  readonly who: string;
+  readonly term: number;
+  readonly sinceMs: number;
 }
 
 /** The numbers that waits and validity are judged by. */
@@ -67,7 +80,7 @@ export interface HistorySettings {
   readonly stepMarginMs?: number;
 }
 
-/** Judges a history by the safety promises S1 to S13; O(n log n). Without settings, S2 and S3 are not judged. */
+/** Judges a history by the safety promises S1 to S13, and L3 as far as one can tell; O(n log n). Without settings, S2 and S3 are not judged. */
 export function check(history: readonly HistoryEvent[], settings?: HistorySettings): Violation[] {
   const events = history.toSorted((one, other) => one.atMs - other.atMs); // stable: the order of a log is kept
   return [
@@ -75,6 +88,8 @@ export function check(history: readonly HistoryEvent[], settings?: HistorySettin
     ...(settings === undefined ? [] : [...checkClaims(events, settings), ...checkWaits(events, settings)]),
     ...checkChain(events),
     ...checkStarts(events),
+    ...checkAcquisitions(events),
+    ...checkLosses(events),
     ...checkReleases(events),
     ...checkCallbacks(events),
     ...checkFence(events),
@@ -106,7 +121,8 @@ function checkExclusion(events: readonly HistoryEvent[], stepMarginMs: number): 
     if (last !== undefined && span.beginMs < last.endMs) {
       const ms = (last.endMs - span.beginMs).toFixed(1);
       const text = `${told(span)} begins ${ms} ms before the last act of ${told(last)}`;
-      violations.push({ invariant: "S1", atMs: span.beginMs, text });
+      const leaders = [last, span].map(({ who, term, beginMs }) => ({ who, term, sinceMs: beginMs }));
+      violations.push({ invariant: "S1", atMs: span.beginMs, text, leaders });
     }
     if (last === undefined || span.endMs > last.endMs) last = span;
   }

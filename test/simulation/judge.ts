@@ -1,7 +1,7 @@
+import { Excuses } from "./excuses.ts";
 import { check, type EventOf, type HistoryEvent, type Violation } from "./history.ts";
-import type { Plan } from "./plan.ts";
+import { isSteady } from "./plan.ts";
 import { roundTripMs, type PlayedRun } from "./sim-run.ts";
-import { deafWorkMs } from "./sim-work.ts";
 
 /** What a run is worth: its broken promises, and how much was led. */
 export interface Verdict {
@@ -13,41 +13,21 @@ export interface Verdict {
 /** Judges a run: safety by its history, liveness by what came after healing, as far as its plan allows to demand it. */
 export function judge(run: PlayedRun): Verdict {
   const { plan, events } = run;
+  const excuses = new Excuses(run);
   const terms = termsOf(events, run.endMs);
   const ledShare = ledShareOf(run, terms);
   const violations = [
-    ...check(events, plan.preset).filter(({ invariant }) => demands(invariant, plan)),
+    ...check(events, plan.preset).filter((violation) => excuses.demands(violation)),
+    ...zombieProblems(run),
     ...leaderAfterHealing(run, terms, ledShare),
     ...successionProblems(run, terms),
+    ...floodProblems(run, terms),
     ...lostTermProblems(run),
     ...settlingProblems(run),
     ...paceProblems(run),
     ...bugs(events),
   ];
   return { violations: violations.toSorted((one, other) => one.atMs - other.atMs), ledShare };
-}
-
-/** What the assumptions of a run allow to be demanded. */
-function demands(invariant: string, { faults, multiLock, versions }: Plan): boolean {
-  const undone = faults.has("restored") || faults.has("deletion");
-  switch (invariant) {
-    case "S1":
-      return !undone && !faults.has("allClocksStand");
-    case "S5":
-      return !undone && !faults.has("allClocksStand"); // a win may be started long after
-    case "S4":
-      // What another hand brings back makes versions of content repeat, and doubled requests apply once more.
-      return !undone;
-    case "S6":
-      return !(faults.has("restored") && versions === "content");
-    case "S3":
-      return !multiLock; // what is received is half of what is seen
-    case "S9":
-      // A stranger's record that was repaired may have a leader's term, and be seen late: a challenge, no loss.
-      return !multiLock && !faults.has("hostile");
-    default:
-      return true;
-  }
 }
 
 interface Term {
@@ -81,19 +61,6 @@ function ledShareOf({ healedAtMs, leaderWithinMs, resignedAtMs }: PlayedRun, ter
   return ledMs / (resignedAtMs - fromMs);
 }
 
-/** Whether the work of this run leaves the election alone: it neither fails, nor goes on after its term. */
-function isSteady({ work, whenWorkReturns }: Plan): boolean {
-  return work === "short" || work === "long" || (work === "returns" && whenWorkReturns === "keep");
-}
-
-/**
- * Two locks that together take a retry period for one write: it is doubted before it is answered, and the second write
- * meets the half of the first. Such a term may be lost to nobody.
- */
-function doubtsItself(plan: Plan): boolean {
-  return plan.multiLock && roundTripMs(plan) >= plan.preset.retryPeriodMs;
-}
-
 /** L1, and that somebody leads most of the time. */
 function leaderAfterHealing(run: PlayedRun, terms: readonly Term[], ledShare: number): Violation[] {
   const { plan, healedAtMs, leaderWithinMs, stoppedAtMs } = run;
@@ -101,18 +68,34 @@ function leaderAfterHealing(run: PlayedRun, terms: readonly Term[], ledShare: nu
   const untilMs = steady ? healedAtMs + leaderWithinMs : stoppedAtMs; // elsewhere a back-off, or old work, comes first
   const first = terms.find((term) => term.untilMs > healedAtMs);
   const problems: Violation[] = [];
-  const outlived = plan.work === "ignoresAbort" && untilMs - healedAtMs < deafWorkMs(plan);
-  if (outlived) return problems; // the work of earlier terms may go on for longer, and no new term begins meanwhile
+  // No new term begins where the work of an earlier one goes on; a term that drained has yet to run out.
+  const freeAtMs = freeOfWorkAtMs(run) + plan.preset.renewDeadlineMs / (1 - plan.drift);
+  if (!steady && freeAtMs + leaderWithinMs > stoppedAtMs) return problems;
   if (first === undefined || first.fromMs > untilMs) {
     const told = first === undefined ? "nobody leads" : `the first leader comes ${ms(first.fromMs - healedAtMs)}`;
     const text = `${told} after everything has healed; within ${ms(untilMs - healedAtMs)} one must`;
     problems.push({ invariant: "L1", atMs: untilMs, text });
   }
-  if (steady && !doubtsItself(plan) && ledShare < 0.95) {
+  if (steady && ledShare < 0.95) {
     const text = `only ${(100 * ledShare).toFixed(0)} % of the calm time was led`;
     problems.push({ invariant: "ledShare", atMs: stoppedAtMs, text });
   }
   return problems;
+}
+
+/** From when on, after healing, somebody is there whose work of earlier terms has ended. */
+function freeOfWorkAtMs({ candidates, events, healedAtMs }: PlayedRun): number {
+  const freeAtMs = new Map<string, number>();
+  for (const one of candidates) if (!one.host.dead) freeAtMs.set(one.identity, healedAtMs);
+  const ends = events.filter(({ what, atMs }) => what === "workEnds" && atMs > healedAtMs);
+  for (const { who, what, atMs } of events) {
+    if (atMs > healedAtMs) break;
+    if (what === "stopCalled") freeAtMs.delete(who);
+    if (!freeAtMs.has(who) || (what !== "workBegins" && what !== "workEnds")) continue;
+    const endMs = what === "workEnds" ? healedAtMs : (ends.find((end) => end.who === who)?.atMs ?? Infinity);
+    freeAtMs.set(who, endMs);
+  }
+  return Math.min(...freeAtMs.values());
 }
 
 /**
@@ -141,14 +124,43 @@ function successionProblems(
   return [{ invariant: "L2", atMs: release.atMs, text }];
 }
 
+/** L6: a flood of hints delays the takeover from a dead leader no further than they may. */
+function floodProblems({ flood }: PlayedRun, terms: readonly Term[]): Violation[] {
+  if (flood === undefined) return [];
+  const { renewedAtMs, killedAtMs, withinMs } = flood;
+  const tookMs = (terms.find(({ fromMs }) => fromMs > killedAtMs)?.fromMs ?? Infinity) - renewedAtMs;
+  if (tookMs <= withinMs) return [];
+  const text = `${ms(tookMs)} from its last renewal to the next leader in a flood of hints; ${ms(withinMs)} at most`;
+  return [{ invariant: "L6", atMs: renewedAtMs + withinMs, text }];
+}
+
 /** Candidates spread over the round trip that they have measured, be it in worse times; never further than this. */
 const spreadMs = 1_000;
 
 const involuntary: ReadonlySet<string> = new Set(["expired", "taken", "erased"]);
 
+/** S8: a term whose work was told that it is over is stopped, not renewed; this work ends for nothing else. */
+function zombieProblems({ plan, events }: PlayedRun): Violation[] {
+  if (plan.work !== "short" && plan.work !== "long") return [];
+  const ended = new Map<string, number>();
+  const newest = new Map<string, string>(); // of two locks, the second half of a renewal may come later
+  const problems: Violation[] = [];
+  for (const event of events) {
+    const { what, who, atMs } = event;
+    if (what === "workEnds") ended.set(who, event.term);
+    if (what === "stop") ended.delete(who); // it renews on while the stop callback runs
+    if (what !== "send" || event.holder !== who || event.renewTime === undefined) continue;
+    const isNew = event.renewTime > (newest.get(who) ?? "");
+    if (isNew) newest.set(who, event.renewTime);
+    if (!isNew || event.term === undefined || event.term !== ended.get(who)) continue;
+    problems.push({ invariant: "S8", atMs, text: `${who} renews term ${event.term}, whose work has ended` });
+    ended.delete(who); // told once
+  }
+  return problems;
+}
+
 /** L3: a term that began after healing is not lost, since every answer comes in time (but it may be fenced). */
-function lostTermProblems({ plan, events, healedAtMs }: PlayedRun): Violation[] {
-  if (doubtsItself(plan)) return [];
+function lostTermProblems({ events, healedAtMs }: PlayedRun): Violation[] {
   const begun = new Set<string>();
   const problems: Violation[] = [];
   for (const event of events) {

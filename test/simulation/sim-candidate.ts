@@ -12,6 +12,7 @@ import { SimHost } from "./sim-host.ts";
 import type { SimNetwork } from "./sim-network.ts";
 import type { SimServer } from "./sim-server.ts";
 import { SimStorage, type SentRequest } from "./sim-storage.ts";
+import { peekingLock } from "./sim-peeks.ts";
 import { simWork, type FencedLog } from "./sim-work.ts";
 import type { World } from "./world.ts";
 
@@ -26,6 +27,10 @@ export interface Scene {
   readonly log: FencedLog;
   readonly events: HistoryEvent[];
   readonly nextSend: () => number;
+  /** How long a process stands just after it has sent a write. */
+  readonly sendPauseMs: () => number;
+  /** How long somebody's work goes on after it was told to end. */
+  readonly lingersMs: () => number;
   /** How long the loop of somebody's work is blocked before its next step. */
   readonly blockedMs: () => number;
 }
@@ -56,7 +61,7 @@ export class SimCandidate {
     const random = scene.chance.random(name);
     const wallMs = 1_790_000_000_000 + (random.next() - 0.5) * 10 * yearMs; // clocks need not agree
     this.host = new SimHost(world, { rate, wallMs });
-    this.#lock = this.#makeLock(random);
+    this.#lock = this.#peeking(this.#makeLock(random));
     this.elector = new LeaderElector({
       ...{ lock: this.#lock, clock: this.host, random, ...plan.preset },
       ...{ onMissing: plan.onMissing, whenWorkReturns: plan.whenWorkReturns },
@@ -105,6 +110,14 @@ export class SimCandidate {
     return new MultiLock(primary, secondary, { clock: this.host });
   }
 
+  #peeking(lock: ResourceLock): ResourceLock {
+    const { plan, chance } = this.#scene;
+    if (!plan.faults.has("peeks")) return lock;
+    const draws = chance.of("peeks");
+    const peek = (): void => void this.elector.isLeader();
+    return peekingLock(lock, peek, () => Math.floor(draws.between(0, 4)));
+  }
+
   #open(server: SimServer): SimStorage {
     const { world, network, plan, nextSend } = this.#scene;
     return new SimStorage({
@@ -113,7 +126,12 @@ export class SimCandidate {
       name: () => this.identity,
       sent: (request) => this.#noteSend(request),
       received: (stored, from) => {
-        const seen = { from, absent: stored === undefined, ...this.#localMs(), ...recordOf(stored?.value) };
+        const seen = {
+          from,
+          absent: stored === undefined,
+          localMs: this.host.monotonicMs(),
+          ...recordOf(stored?.value),
+        };
         this.#note({ what: "receive", ...seen });
       },
     });
@@ -121,12 +139,17 @@ export class SimCandidate {
 
   #noteSend({ send, value, named }: SentRequest): void {
     const fastMs = this.host.exactBootMs();
-    this.#note({ what: "send", send, named, fastMs, ...this.#localMs(), ...recordOf(value) });
+    this.#note({ what: "send", send, named, fastMs, localMs: this.host.monotonicMs(), ...recordOf(value) });
+    const ms = this.#scene.sendPauseMs();
+    if (ms > 0) this.#scene.world.after(0, () => this.#standFor(ms));
   }
 
-  /** What waits are judged by; of two locks, each receipt shows only half. */
-  #localMs(): { localMs?: number } {
-    return this.#scene.plan.multiLock ? {} : { localMs: this.host.monotonicMs() };
+  #standFor(ms: number): void {
+    if (!this.host.running) return;
+    this.tell(`pause ${ms.toFixed(0)} ms, a write is under way`);
+    this.host.stand("process");
+    const draws = this.#scene.chance.of("order after a pause at a send");
+    this.#scene.world.after(ms, () => this.host.resume((items) => draws.shuffle(items)));
   }
 
   #listen(): void {
@@ -160,10 +183,10 @@ export class SimCandidate {
     this.#term = term;
     this.#note({ what: "start", term });
     this.#note({ what: "workBegins", term });
-    const { world, plan, log, blockedMs, chance } = this.#scene;
+    const { world, plan, log, blockedMs, lingersMs, chance } = this.#scene;
     try {
       await simWork(leadership, {
-        ...{ world, host: this.host, plan, log, blockedMs, draws: chance.of("blockedLoop") },
+        ...{ world, host: this.host, plan, log, blockedMs, lingersMs, draws: chance.of("blockedLoop") },
         acted: (current) => this.#note({ what: "act", term: current, fastMs: this.host.exactBootMs() }),
         fenced: (current) => {
           const accepted = log.append(current, this.identity);

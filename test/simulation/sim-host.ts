@@ -44,6 +44,11 @@ export class SimHost implements Clock {
     this.#wallMs = wallMs;
   }
 
+  /** Whether it was killed. */
+  get dead(): boolean {
+    return this.#dead;
+  }
+
   get running(): boolean {
     return !this.#dead && this.#standstill === undefined;
   }

@@ -12,6 +12,8 @@ export interface Passage {
   readonly overtaken: boolean;
   /** The request arrives a second time, this much later. */
   readonly doubledMs: number | undefined;
+  /** The first delivery is not answered, but the second one is: a proxy lost the answer, and asked again. */
+  readonly repeated: boolean;
   /** Refused by the server before it did anything. */
   readonly refused: { readonly retryAfterMs: number } | undefined;
   /** Applied, and then answered with trouble. */
@@ -30,10 +32,15 @@ export interface HintPassage {
 export interface Network {
   passage(from: string, kind: "read" | "write"): Passage;
   hint(to: string): HintPassage | undefined;
+  /** For so long, what happens now may still have consequences. */
+  untroubledAfter(ms: number): void;
 }
 
 /** What a partition cuts. */
 export type Cut = "requests" | "answers" | "both";
+
+/** What a server that refuses asks for at most. */
+export const longestRetryAfterMs = 20_000;
 
 /** The wire between all candidates and the servers, disturbed as planned until it heals. */
 export class SimNetwork implements Network {
@@ -43,6 +50,7 @@ export class SimNetwork implements Network {
   readonly #cuts = new Map<string, Cut>();
   readonly #hungUntil = new Map<string, number>();
   #serverStandsUntilMs = 0;
+  #overload = { untilMs: 0, tells: false };
   #healed = false;
   /** When the last call that was disturbed has ended, at its deadline at the latest. */
   troubleUntilMs = 0;
@@ -60,6 +68,7 @@ export class SimNetwork implements Network {
     this.#cuts.clear();
     this.#hungUntil.clear();
     this.#serverStandsUntilMs = 0;
+    this.#overload = { untilMs: 0, tells: false };
   }
 
   cut(who: string, cut: Cut, forMs: number): void {
@@ -76,21 +85,31 @@ export class SimNetwork implements Network {
     this.#serverStandsUntilMs = Math.max(this.#serverStandsUntilMs, untilMs);
   }
 
+  /** Until then everything is refused: too many requests, or rights that were taken away. It may tell how long. */
+  overload(untilMs: number, tells: boolean): void {
+    this.#overload = { untilMs, tells };
+  }
+
   passage(from: string, kind: "read" | "write"): Passage {
     const minute = `${from} ${Math.floor(this.#world.nowMs / 60_000)}`;
     this.requests.set(minute, (this.requests.get(minute) ?? 0) + 1);
     const { nowMs } = this.#world;
     const [cut, isWrite] = [this.#cuts.get(from), kind === "write"];
     const standsMs = Math.max(0, Math.max(this.#serverStandsUntilMs, this.#hungUntil.get(from) ?? 0) - nowMs);
-    const refused = this.#strikes("refused", 0.04);
+    const overloaded = nowMs < this.#overload.untilMs;
+    const refused = this.#strikes("refused", 0.04) || overloaded;
+    const retryAfterMs = !refused || (overloaded && !this.#overload.tells) ? 0 : this.#retryAfterMs();
+    const repeated = !refused && isWrite && this.#strikes("repeated", 0.08);
+    const doubledMs = !refused && isWrite && this.#strikes("doubled", 0.05) ? this.#draw("doubled", 5_000) : undefined;
     const passage = {
       requestMs: this.#halfMs() + this.#lateMs() + standsMs + (isWrite ? this.#plan.slowWriteMs : 0),
       answerMs: this.#halfMs() + this.#lateMs(),
       requestLost: cut === "requests" || cut === "both" || this.#strikes("requestLost", 0.05),
       answerLost: cut === "answers" || cut === "both" || this.#strikes("answerLost", 0.05),
       overtaken: this.#strikes("reordered", 0.05),
-      doubledMs: !refused && isWrite && this.#strikes("doubled", 0.05) ? this.#draw("doubled", 5_000) : undefined,
-      refused: refused ? { retryAfterMs: this.#retryAfterMs() } : undefined,
+      doubledMs: repeated ? this.#draw("repeated", 500) : doubledMs,
+      repeated,
+      refused: refused ? { retryAfterMs } : undefined,
       failsAfter: isWrite && this.#strikes("failsAfter", 0.04),
       staleMs: !isWrite && this.#strikes("stale", 0.1) ? this.#draw("stale", 10_000) : 0,
     };
@@ -105,7 +124,7 @@ export class SimNetwork implements Network {
     const delayMs =
       this.#plan.roundTripMs / 2 + hungMs + (this.#strikes("hintLate", 0.2) ? this.#draw("hintLate", 9_000) : 0);
     const againMs = this.#strikes("hintDoubled", 0.2) ? delayMs + this.#draw("hintDoubled", 5_000) : undefined;
-    if (!this.#healed) this.#untroubledAfter(againMs ?? delayMs);
+    if (!this.#healed) this.untroubledAfter(againMs ?? delayMs);
     return { delayMs, againMs };
   }
 
@@ -115,10 +134,11 @@ export class SimNetwork implements Network {
     const deadlineMs = Math.max(1_000, renewDeadlineMs / 2) / (1 - this.#plan.drift);
     const lost = requestLost || answerLost ? deadlineMs : 0;
     const arrivesMs = requestMs + doubledMs + answerMs + (overtaken ? 9_000 : 0) + (refused?.retryAfterMs ?? 0);
-    this.#untroubledAfter(Math.max(lost, arrivesMs));
+    this.untroubledAfter(Math.max(lost, arrivesMs));
   }
 
-  #untroubledAfter(ms: number): void {
+  /** For so long, what happens now may still have consequences. */
+  untroubledAfter(ms: number): void {
     this.troubleUntilMs = Math.max(this.troubleUntilMs, this.#world.nowMs + ms);
   }
 
@@ -141,6 +161,6 @@ export class SimNetwork implements Network {
 
   #retryAfterMs(): number {
     const draws = this.#chance.of("refused");
-    return draws.happens(0.3) ? draws.between(0, 20_000) : 0;
+    return draws.happens(0.3) ? draws.between(0, longestRetryAfterMs) : 0;
   }
 }

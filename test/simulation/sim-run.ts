@@ -1,9 +1,10 @@
 import type { Chance } from "./chance.ts";
 import { Faults, type FaultStage } from "./faults.ts";
-import type { HistoryEvent } from "./history.ts";
+import type { EventOf, HistoryEvent } from "./history.ts";
 import type { Plan } from "./plan.ts";
 import { recordOf, SimCandidate, type Scene } from "./sim-candidate.ts";
-import { SimNetwork } from "./sim-network.ts";
+import { endsInFlood, floodedTakeoverMs, type FloodedTakeover } from "./sim-flood.ts";
+import { longestRetryAfterMs, SimNetwork } from "./sim-network.ts";
 import { SimServer, type AppliedWrite } from "./sim-server.ts";
 import { FencedLog } from "./sim-work.ts";
 import { World } from "./world.ts";
@@ -21,6 +22,8 @@ export interface PlayedRun {
   readonly leaderWithinMs: number;
   /** When the leader was asked to resign, after everything had healed. */
   readonly resignedAtMs: number;
+  /** The leader that was killed in a flood of hints after that, if this run ends so. */
+  readonly flood: FloodedTakeover | undefined;
   /** When all were stopped. */
   readonly stoppedAtMs: number;
   readonly endMs: number;
@@ -58,6 +61,8 @@ export class SimRun implements FaultStage {
       events: this.#events,
       nextSend: () => (this.#sends += 1),
       blockedMs: () => this.#blockedMs(),
+      lingersMs: () => this.#lingersMs(),
+      sendPauseMs: () => this.#sendPauseMs(),
     };
     this.#faults = new Faults(this);
   }
@@ -70,7 +75,7 @@ export class SimRun implements FaultStage {
     this.#faults.start();
     await this.world.runUntil(faultyMs);
     this.#heal();
-    await this.world.runUntil(Math.max(faultyMs, this.network.troubleUntilMs));
+    while (this.world.nowMs < this.network.troubleUntilMs) await this.world.runUntil(this.network.troubleUntilMs);
     const healedAtMs = this.world.nowMs;
     const leaderWithinMs = this.#leaderWithinMs();
     const calmMs = Math.max(120_000, 2 * leaderWithinMs);
@@ -78,13 +83,14 @@ export class SimRun implements FaultStage {
     const resignedAtMs = this.world.nowMs;
     for (const one of this.candidates()) void one.elector.resign();
     await this.world.runUntil(healedAtMs + calmMs);
+    const flood = endsInFlood(this.plan) ? await this.#killInFlood() : undefined;
     const stoppedAtMs = this.world.nowMs;
     for (const one of this.candidates()) if (!one.settled) one.stop();
     await this.world.runUntil(stoppedAtMs + this.#settledWithinMs());
     const { plan, network } = this;
     return {
       ...{ plan, network, events: this.#events, candidates: this.#everybody, healedAtMs, leaderWithinMs },
-      ...{ resignedAtMs, stoppedAtMs, endMs: this.world.nowMs },
+      ...{ resignedAtMs, flood, stoppedAtMs, endMs: this.world.nowMs },
     };
   }
 
@@ -101,6 +107,41 @@ export class SimRun implements FaultStage {
 
   note(text: string): void {
     this.#events.push({ what: "note", atMs: this.world.nowMs, who: "faults", text });
+  }
+
+  floodHints(forMs: number): void {
+    const untilMs = this.world.nowMs + forMs;
+    const tell = (): void => {
+      for (const server of this.servers) server.hint();
+      if (this.world.nowMs < untilMs) this.world.after(10, tell);
+    };
+    tell();
+  }
+
+  /** L6: the leader dies while hints flood everybody, and they flood again when its lease runs out. */
+  async #killInFlood(): Promise<FloodedTakeover | undefined> {
+    const { world, plan } = this;
+    const edgeMs = 2_000;
+    this.floodHints(edgeMs);
+    await world.runUntil(world.nowMs + edgeMs);
+    const last = this.#lastWrite();
+    const leader = this.candidates().find(({ identity }) => identity === last?.holder);
+    if (last === undefined || leader === undefined) return undefined;
+    leader.kill();
+    this.#present.delete(leader.label);
+    const killedAtMs = world.nowMs;
+    const withinMs = floodedTakeoverMs(plan, roundTripMs(plan));
+    await world.runUntil(Math.max(killedAtMs, last.atMs + plan.preset.leaseDurationMs / (1 + plan.drift) - edgeMs));
+    this.floodHints(last.atMs + withinMs - world.nowMs);
+    await world.runUntil(killedAtMs + withinMs + edgeMs);
+    const { atMs: renewedAtMs } = this.#lastWrite(leader.identity) ?? last; // one may have been under way
+    return { renewedAtMs, killedAtMs, withinMs };
+  }
+
+  #lastWrite(holder?: string): EventOf<"apply"> | undefined {
+    const isIt = (event: HistoryEvent): event is EventOf<"apply"> =>
+      event.what === "apply" && (holder === undefined || event.holder === holder);
+    return this.#events.findLast(isIt);
   }
 
   #joinAfter(label: string, ms: number): void {
@@ -126,6 +167,7 @@ export class SimRun implements FaultStage {
     this.#healed = true;
     this.note("everything heals");
     this.network.heal();
+    this.network.untroubledAfter(this.#leftOverMs() / (1 - this.plan.drift));
     this.#faults.heal();
     for (const { host } of this.#everybody) host.resume((items) => items);
     for (const join of [...this.#absent.values()]) join();
@@ -145,6 +187,30 @@ export class SimRun implements FaultStage {
     const draws = this.chance.of("blockedLoop");
     if (!draws.happens(0.002 * this.plan.intensity)) return 0;
     return draws.between(0, 1.5 * this.plan.preset.renewDeadlineMs);
+  }
+
+  #sendPauseMs(): number {
+    if (this.#healed || !this.plan.faults.has("sendPause")) return 0;
+    const draws = this.chance.of("sendPause");
+    return draws.happens(0.02 * this.plan.intensity) ? draws.between(0, 1.5 * this.plan.preset.renewDeadlineMs) : 0;
+  }
+
+  #lingersMs(): number {
+    if (this.#healed || !this.plan.faults.has("lingers")) return 0;
+    const draws = this.chance.of("lingers");
+    return draws.happens(0.7) ? draws.between(0, this.#lingersAtMostMs()) : 0;
+  }
+
+  /** Earlier work, and what a server asked for (`Retry-After`), come before anything; their clocks may have stood. */
+  #leftOverMs(): number {
+    const { faults } = this.plan;
+    const stood = faults.has("suspend") || faults.has("allClocksStand");
+    const quietMs = stood && (faults.has("refused") || faults.has("overload")) ? longestRetryAfterMs : 0;
+    return Math.max(quietMs, faults.has("lingers") ? this.#lingersAtMostMs() : 0);
+  }
+
+  #lingersAtMostMs(): number {
+    return 1.5 * this.plan.preset.leaseDurationMs;
   }
 
   /** L1: the longest wait and one poll by the slowest clock, the herd window, two round trips. */

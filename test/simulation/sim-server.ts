@@ -73,6 +73,11 @@ export class SimServer {
     this.#apply("outside", value, {});
   }
 
+  /** Tells all watches that something may have changed, although nothing has. */
+  hint(): void {
+    for (const tell of this.watchers) tell();
+  }
+
   #apply(
     kind: AppliedWrite["kind"],
     value: Uint8Array | undefined,
@@ -86,7 +91,7 @@ export class SimServer {
     const by = sender?.by ?? "outside";
     if (sender !== undefined && value !== undefined) this.ofCandidates.push(value);
     this.#options.applied({ kind, by, send: sender?.send, value, version: value && version, named, replaced });
-    for (const tell of this.watchers) tell();
+    this.hint();
     return version;
   }
 

@@ -130,21 +130,26 @@ export class SimStorage extends VersionedLeaseStorage {
         if (passage.overtaken) this.#hold(run);
         else world.after(passage.answerMs, () => this.#deliver(run));
       };
-      const arrive = (): void => {
+      const arrive = (delivery: "first" | "second"): void => {
         if (passage.refused !== undefined) {
           const { retryAfterMs } = passage.refused;
           const details = { applied: "no", ...(retryAfterMs > 0 && { retryAfterMs }) } as const;
-          return answer(() => reject(new StorageUnavailableError("429", details)));
+          return answer(() => {
+            network.untroubledAfter(retryAfterMs / 0.8); // it is honoured from now on, by a clock that may be slow
+            reject(new StorageUnavailableError("429", details));
+          });
         }
         const value = apply(passage.staleMs);
+        if (passage.repeated && delivery === "first") return;
         answer(() => {
           if (passage.failsAfter) return reject(new UnknownOutcomeError("500"));
           hear?.(value);
           resolve(value);
         });
       };
-      if (!passage.requestLost) world.after(passage.requestMs, arrive);
-      if (passage.doubledMs !== undefined) world.after(passage.requestMs + passage.doubledMs, arrive);
+      if (!passage.requestLost) world.after(passage.requestMs, () => arrive("first"));
+      if (passage.doubledMs === undefined) return;
+      world.after(passage.requestMs + passage.doubledMs, () => arrive("second"));
     });
   }
 

@@ -29,6 +29,8 @@ export interface WorkParts {
   readonly host: SimHost;
   readonly plan: Plan;
   readonly log: FencedLog;
+  /** Draws how long the work goes on after it was told to end, if the run has that fault; 0 mostly. */
+  readonly lingersMs: () => number;
   /** Draws how long the event loop is blocked before a step, if the run has that fault; 0 mostly. */
   readonly blockedMs: () => number;
   readonly draws: Draws;
@@ -40,13 +42,14 @@ export interface WorkParts {
 const stepsOfShortWork = 20;
 const stepsOfDeafWork = 400;
 
-/** The longest that work goes on which ignores the end of its term, by the slowest clock. */
-export function deafWorkMs({ preset, drift }: Plan): number {
-  return (stepsOfDeafWork * preset.retryPeriodMs) / 8 / (1 - drift);
-}
-
 /** The work of one term: guarded steps until it is told to end, fails, returns, or goes on regardless. */
 export async function simWork(leadership: Leadership, parts: WorkParts): Promise<void> {
+  await simSteps(leadership, parts);
+  const ms = parts.lingersMs();
+  if (ms > 0) await sleep(parts.host, ms);
+}
+
+async function simSteps(leadership: Leadership, parts: WorkParts): Promise<void> {
   const { plan, host, blockedMs } = parts;
   const stepMs = plan.preset.retryPeriodMs / 8;
   for (let steps = 0; ; steps += 1) {
