@@ -1,5 +1,5 @@
-// Goal: an assumption that was broken waives a promise around that moment only, and for those whom it concerns; and what
-// a history alone tells of needless losses and of terms is seen. Method: short histories written by hand, good and bad.
+// Goal: an assumption that was broken waives a promise around that moment only, for those whom it concerns; and what a
+// history alone tells of needless losses and of terms is seen. Method: short histories written by hand, good and bad.
 import { describe, expect, test } from "vitest";
 import { Excuses } from "./excuses.ts";
 import { check, type HistoryEvent, type Leader } from "./history.ts";

@@ -10,8 +10,8 @@ interface Claim {
 }
 
 /**
- * L3, as far as a history alone can tell: nobody gives a term up as taken or erased who has received nothing but what it
- * wrote itself. A lost race alone is no reason: an edit, or a repeated request of its own, may have come first.
+ * L3, as far as a history alone can tell: nobody gives a term up as taken or erased who has received nothing but what
+ * it wrote itself. A lost race alone is no reason: an edit, or a repeated request of its own, may have come first.
  */
 export function checkLosses(events: readonly HistoryEvent[]): Violation[] {
   const violations: Violation[] = [];

@@ -80,7 +80,10 @@ export interface HistorySettings {
   readonly stepMarginMs?: number;
 }
 
-/** Judges a history by the safety promises S1 to S13, and L3 as far as one can tell; O(n log n). Without settings, S2 and S3 are not judged. */
+/**
+ * Judges a history by the safety promises S1 to S13, and L3 as far as it alone can tell; O(n log n). Without settings,
+ * S2 and S3 are not judged.
+ */
 export function check(history: readonly HistoryEvent[], settings?: HistorySettings): Violation[] {
   const events = history.toSorted((one, other) => one.atMs - other.atMs); // stable: the order of a log is kept
   return [
