@@ -5,7 +5,9 @@ export interface PostgresResult {
 
 /** What is used of one session: that of a `pg` pool fits, and whatever looks like it. */
 export interface PostgresConnection {
+  /** Sends one statement; `bytea` comes as bytes, everything else that is asked for as text or boolean. */
   query(text: string, values?: unknown[]): Promise<PostgresResult>;
+  /** Its loss; and, on a session that listens, what arrives. */
   on(event: "error" | "end", listener: (error?: Error) => void): unknown;
   on(event: "notification", listener: (notification: PostgresNotification) => void): unknown;
   /** Gives it back; with `true` it is closed instead, at once if a query is under way. */
@@ -14,6 +16,7 @@ export interface PostgresConnection {
 
 /** What is used of a pool: that of `pg` fits. */
 export interface PostgresPool {
+  /** A session for one caller, until it is released. */
   connect(): Promise<PostgresConnection>;
 }
 

@@ -132,5 +132,5 @@ class ListeningSession {
 }
 
 function decoded(value: string): Uint8Array {
-  return Uint8Array.from(Buffer.from(value, "base64"));
+  return new Uint8Array(Buffer.from(value, "base64"));
 }

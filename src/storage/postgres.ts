@@ -232,7 +232,7 @@ export class PostgresStorage extends VersionedLeaseStorage implements ProbeHooks
   }
 
   #bytes(value: unknown, where: FailedCall): Uint8Array {
-    if (value instanceof Uint8Array) return Uint8Array.from(value);
+    if (value instanceof Uint8Array) return new Uint8Array(value);
     throw new CorruptDataError(`cannot read in ${this.description}: the client returned no bytes for bytea`, where);
   }
 }

@@ -101,6 +101,7 @@ export class ServerProcess implements AsyncDisposable {
     const guardian = this.#guardian;
     if (guardian === undefined || guardian.exitCode !== null) return;
     const ended = once(guardian, "exit");
+    guardian.ref(); // or a program that only waits for this would end before
     guardian.stdin?.end();
     await ended;
     this.#group = 0;

@@ -1,0 +1,175 @@
+import { on, once } from "node:events";
+import pg from "pg";
+import { LeaderElector, StorageLock } from "../src/index.ts";
+import { PostgresStatements } from "../src/storage/postgres-statements.ts";
+import { openStorage } from "../src/storage/registry.ts";
+import type { StorageConnection } from "../src/storage/wrapped-lease-storage.ts";
+import { postgresServer } from "../test/servers/support/postgres-server.ts";
+import type { Benchmark, Prepared } from "./benchmark.ts";
+
+const place = { schema: "public", table: "tenure_documents", notify: true };
+
+/** A graceful hand-over, from the call of `stop()` to the start of the next term, against its bare floor. */
+export const benchmark: Benchmark = {
+  row: "B1",
+  bars: [{ of: "hand-over by push", to: "bare push and write", atMost: 2 }],
+  guards: [],
+  notRun: ["other storages, and polling"],
+  prepare,
+};
+
+async function prepare({ quick }: { readonly quick: boolean }): Promise<Prepared | string> {
+  if ("missing" in postgresServer) return `missing is ${postgresServer.missing}`;
+  const server = await postgresServer.start();
+  const floor = await bareFloor(server.url());
+  const election = await Election.start(server.url());
+  let [pushes, terms] = [0, 0];
+  return {
+    samplesPerRound: quick ? 5 : 50,
+    sides: {
+      "bare push and write": {
+        sample: async () => {
+          pushes += 1;
+          return floor.sample();
+        },
+      },
+      "hand-over by push": {
+        sample: async () => {
+          terms += 1;
+          return election.sample();
+        },
+      },
+    },
+    check: () => {
+      if (floor.written !== 2 * pushes) throw new Error(`${floor.written} of ${2 * pushes} bare writes were written`);
+      if (election.terms !== terms + 1) throw new Error(`${terms} hand-overs began ${election.terms} terms`);
+    },
+    close: async () => {
+      await election.close();
+      await floor.close();
+      await server[Symbol.asyncDispose]();
+    },
+  };
+}
+
+interface Floor {
+  readonly written: number;
+  sample(): Promise<number>;
+  close(): Promise<void>;
+}
+
+/** One releases and notifies, the other hears it on a session that listens, and writes on its second one. */
+async function bareFloor(url: string): Promise<Floor> {
+  const sessions = [new pg.Client(url), new pg.Client(url), new pg.Client(url)] as const;
+  for (const session of sessions) await session.connect();
+  const [former, next, listening] = sessions;
+  const statements = new PostgresStatements({ ...place, table: "bare" });
+  await former.query(
+    'create table bare (key text collate "C" primary key, value bytea, version uuid, written_at timestamptz)',
+  );
+  await listening.query(`listen "${statements.channel}"`);
+  // Every write is heard; the next sample begins when both of this one were.
+  const heard = on(listening, "notification");
+  const hear = async (): Promise<string> => {
+    const { value } = (await heard.next()) as { value: [{ payload: string }] }; // cast: what pg emits
+    return value[0].payload.slice(0, 36);
+  };
+  const value = new Uint8Array(300).fill(0x61);
+  let written = 0;
+  const write = async (session: pg.Client, expected: string | undefined): Promise<string> => {
+    const statement =
+      expected === undefined ? statements.create("k", value) : statements.replace("k", { value, expected });
+    const { rows } = await session.query<{ version: string }>(statement.text, statement.values);
+    written += rows.length;
+    return rows[0]?.version ?? "none";
+  };
+  let version = await write(former, undefined);
+  written = 0;
+  await hear();
+  return {
+    get written() {
+      return written;
+    },
+    sample: async () => {
+      const beginNs = process.hrtime.bigint();
+      const releasing = write(former, version);
+      version = await write(next, await hear());
+      const tookNs = Number(process.hrtime.bigint() - beginNs);
+      await releasing;
+      await hear();
+      return tookNs;
+    },
+    close: async () => {
+      for (const session of sessions) await session.end();
+    },
+  };
+}
+
+/** A leader that stops, and a standby that takes over; then a new standby comes. */
+class Election {
+  terms = 0;
+  readonly #storages: readonly StorageConnection[];
+  #leader: Candidate;
+
+  private constructor(storages: readonly StorageConnection[]) {
+    this.#storages = storages;
+    this.#leader = this.#candidate();
+  }
+
+  static async start(url: string): Promise<Election> {
+    const election = new Election([await openStorage(url), await openStorage(url)]);
+    await election.#leader.leads;
+    return election;
+  }
+
+  async sample(): Promise<number> {
+    const [leader, standby] = [this.#leader, this.#candidate()];
+    await standby.follows;
+    await new Promise((resolve) => setTimeout(resolve, 50)); // its watch is established
+    const beginNs = process.hrtime.bigint();
+    const stopped = leader.stop();
+    await standby.leads;
+    const tookNs = Number(process.hrtime.bigint() - beginNs);
+    await stopped;
+    this.#leader = standby;
+    return tookNs;
+  }
+
+  async close(): Promise<void> {
+    await this.#leader.stop();
+    for (const storage of this.#storages) await storage.close();
+  }
+
+  #candidate(): Candidate {
+    let [begun, seen] = [(): void => {}, (): void => {}];
+    const leads = new Promise<void>((resolve) => (begun = resolve));
+    const follows = new Promise<void>((resolve) => (seen = resolve));
+    const storage = this.#storages[this.terms % 2];
+    if (storage === undefined) throw new Error("bug: there are two storages");
+    const elector = new LeaderElector({
+      lock: new StorageLock({ storage, namespace: "bench", name: "handover" }),
+      herdJitterMs: 0,
+      callbacks: {
+        onNewLeader: () => seen(),
+        onStartedLeading: async ({ signal }) => {
+          this.terms += 1;
+          begun();
+          if (!signal.aborted) await once(signal, "abort");
+        },
+      },
+    });
+    const running = elector.run();
+    const stop = async (): Promise<void> => {
+      await elector.stop();
+      await running;
+    };
+    return { leads, follows, stop };
+  }
+}
+
+interface Candidate {
+  readonly leads: Promise<void>;
+  /** It knows of the leader. */
+  readonly follows: Promise<void>;
+  readonly stop: () => Promise<void>;
+}
