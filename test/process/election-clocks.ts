@@ -54,8 +54,8 @@ for (const [way, makeStepping] of Object.entries(ways)) {
         const suspected = await leader.until("suspected", { after: ms > 0 ? 0 : 1 });
         // Nothing can have been missed in a step back. The library's step forwards may be noticed before this look.
         if (ms < 0 || way !== "libfaketime") expect(suspected.heldAtOnce).toBe(ms < 0);
-        // One round trip, however long that takes where all scenarios run at once: the renewal that was sent for it, and
-        // at most one that was under way.
+        // One round trip, however long that takes where all scenarios run at once: the renewal that was sent for it,
+        // and at most one that was under way.
         const sinceMs = atMs(suspected) - suspected.notHeldForMs;
         const sent = leader.all("sending").filter((told) => atMs(told) >= sinceMs && atMs(told) <= atMs(suspected));
         expect(sent.length).toBeLessThanOrEqual(2);
