@@ -31,8 +31,8 @@ export class GitFailure extends Error {
   }
 }
 
-/** `unreached`: no connection came about. */
-export type FailureKind = "denied" | "no place" | "unreached" | "unavailable" | "corrupt";
+/** `unreached`: no connection came about. `damaged copy`: what git keeps here for a while has lost objects. */
+export type FailureKind = "denied" | "no place" | "unreached" | "unavailable" | "corrupt" | "damaged copy";
 
 /** In this order; the lines of the other side (`remote: …`) are never looked at. */
 const causes: readonly (readonly [RegExp, FailureKind, string])[] = [
@@ -66,6 +66,11 @@ const causes: readonly (readonly [RegExp, FailureKind, string])[] = [
     "there is no such repository, or these credentials may not see it: make it with git init --bare",
   ],
   [/returned error: 30\d|redirect/, "no place", "the server redirects: write the final address into the URL"],
+  [
+    /not a git repository: |bad object|unable to read (?:tree|sha1 file|object)|missing (?:blob|tree|commit)|loose object|bad tree/,
+    "damaged copy",
+    "the local copy of the branch is damaged, and is made anew",
+  ],
   [/mismatched algorithms/, "no place", "the repository uses SHA-256 ids: make one with --object-format=sha1"],
   [/returned error: (?:429|503)/, "unavailable", "the server asks to be left alone for a while"],
   [
@@ -75,7 +80,7 @@ const causes: readonly (readonly [RegExp, FailureKind, string])[] = [
   ],
 ];
 
-/** What a run of git that did not end well is about. */
+/** What a run of git that did not end well is about. Decides the class of an error, never what became of a write. */
 export function gitFailure({ code, stderr }: GitOutput, credentials?: Credentials): GitFailure {
   const lines = stderr.split(/[\r\n]+/).filter((line) => line !== "" && !line.startsWith("remote:"));
   const own = lines.join("\n");

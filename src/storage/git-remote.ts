@@ -4,6 +4,8 @@ import type { GitOutput } from "./git-process.ts";
 import type { GitPlace } from "./git-settings.ts";
 import { hasSent, type GitWorkspace } from "./git-workspace.ts";
 
+const noCommit = "0".repeat(40);
+
 /** One conditional change of one ref. */
 export interface GitPush {
   /** A repository of ours that has the commit. */
@@ -81,19 +83,19 @@ export class GitRemote {
    */
   async push({ directory, ref, commit, expected, signal }: GitPush): Promise<PushEnd> {
     const trace = `${directory}/trace`;
-    const isHttp = this.#place.protocol.startsWith("http");
     const lease = `--force-with-lease=${ref}:${expected ?? ""}`;
     const plain = ["--porcelain", "--no-verify", "--no-follow-tags", "--recurse-submodules=no", "--no-signed"];
     const args = ["push", ...plain, lease, "--", this.#place.url, `${commit ?? ""}:${ref}`];
-    const output = await this.#workspace.run({ directory, args, signal, ...(isHttp && { trace }) });
+    const output = await this.#workspace.run({ directory, args, signal, trace });
     const report = reportOf(output.stdout, ref);
     if (output.code === 0 && report?.flag !== undefined && report.flag !== "!") return { kind: "written" };
     const failure = this.#failure(output);
-    // Over HTTP a connection that broke after sending is tried again by curl: only git's own trace proves anything.
-    const unsent = isHttp ? !(await hasSent(trace)) : failure.kind !== "unavailable";
+    // No message proves anything: curl tries again after a break, and says then that it could not connect.
+    const isTraced = !/trac(?:e|ing)/.test(output.stderr); // it complains where it cannot write the trace
+    const unsent = isTraced && !(await hasSent(trace, `${commit ?? noCommit} ${ref}`));
     const there = await this.#look(directory, ref, signal);
     if (there !== "not told" && commit !== undefined && there.id === commit) return { kind: "written" };
-    if (unsent && report === undefined) return { kind: "not sent", failure };
+    if (unsent && (report === undefined || there === "not told")) return { kind: "not sent", failure };
     if (report?.answered !== true || there === "not told") return { kind: "unknown", failure };
     if (there.id !== expected) return { kind: "lost" };
     if (failure.kind === "denied") return { kind: "not sent", failure };

@@ -1,7 +1,7 @@
 import { rm, readFile, writeFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { sleep } from "../system/clock.ts";
-import { gitFailure } from "./git-errors.ts";
+import { GitFailure, gitFailure } from "./git-errors.ts";
 import { GitHistory, keyAt } from "./git-history.ts";
 import { importCommit, objectsOf, typesOf } from "./git-objects.ts";
 import { pathOf, pathsOf, pathsToAsk, planFiles, type EntryAt } from "./git-paths.ts";
@@ -186,6 +186,7 @@ export class GitTree implements GitLayout {
     const file = join(directory, to);
     const isThere = await this.#remote.fetch(directory, { ref: this.#branch, to }, signal).catch(async (error) => {
       await rm(file, { force: true });
+      if (error instanceof GitFailure && error.kind === "damaged copy") this.#workspace.distrust(directory);
       throw error;
     });
     if (!isThere) return undefined;

@@ -1,8 +1,9 @@
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { PackageMissingError } from "../errors.ts";
+import { InvalidSettingsError, PackageMissingError } from "../errors.ts";
+import { printable } from "../system/logger.ts";
 import { GitNotStartedError, inheritedEnv, runGit, type GitOutput } from "./git-process.ts";
 import type { ResolvedGitSettings } from "./git-settings.ts";
 
@@ -33,7 +34,9 @@ export class GitWorkspace {
   #env: Promise<Readonly<Record<string, string>>> | undefined;
   /** For what all calls share, and none of them may end. */
   readonly #closing = new AbortController();
+  #mirror: string | undefined;
   #making: Promise<void> | undefined;
+  #damaged = 0;
   #made = 0;
 
   constructor(settings: ResolvedGitSettings) {
@@ -60,17 +63,25 @@ export class GitWorkspace {
   /** The copy of a branch, which all calls share; made by the first, and again if somebody has swept it away. */
   async mirror(): Promise<string> {
     const { mirror } = this.#settings;
-    const directory = mirror === undefined ? join(await this.#rootFolder(), "mirror") : resolve(mirror);
-    if (existsSync(join(directory, "HEAD"))) return directory;
-    this.#making ??= this.#makeRepository(directory).finally(() => (this.#making = undefined));
-    await this.#making;
+    const copy = `mirror-${this.#damaged}`;
+    const directory = mirror === undefined ? join(await this.#rootFolder(), copy) : resolve(mirror);
+    if (this.#mirror === directory && existsSync(join(directory, "HEAD"))) return directory;
+    await (this.#making ??= this.#makeMirror(directory).finally(() => (this.#making = undefined)));
+    this.#mirror = directory;
     return directory;
+  }
+
+  /** Gives up a temporary copy that git cannot read any more: sweepers of temporary folders take single files. */
+  distrust(directory: string): void {
+    if (this.#mirror !== directory || this.#settings.mirror !== undefined) return;
+    this.#damaged += 1;
+    this.#mirror = undefined;
   }
 
   /** @throws {PackageMissingError} if there is no git, or none that is new enough. */
   async run({ directory, args, signal, input, trace }: GitStep): Promise<GitOutput> {
     const inherited = await this.#environment();
-    const env = { ...inherited, ...(trace !== undefined && { GIT_TRACE2_EVENT: trace }) };
+    const env = { ...inherited, ...(trace !== undefined && { GIT_TRACE: trace, GIT_TRACE_PACKET: trace }) };
     return this.#start([`--git-dir=${directory}`, ...args], { env, signal, ...(input && { input }) });
   }
 
@@ -104,11 +115,29 @@ export class GitWorkspace {
   }
 
   #rootFolder(): Promise<string> {
-    this.#root ??= mkdtemp(join(tmpdir(), "tenure-git-")).catch((error: unknown) => {
+    this.#root ??= this.#makeRoot().catch((error: unknown) => {
       this.#root = undefined; // the next call tries again
       throw error;
     });
     return this.#root;
+  }
+
+  async #makeRoot(): Promise<string> {
+    const root = await mkdtemp(join(tmpdir(), rootName));
+    await sweep(tmpdir(), rootName, this.#settings.clock.wallMs());
+    return root;
+  }
+
+  /** A folder that is to be kept may be there already; then it has to be one of ours. */
+  async #makeMirror(directory: string): Promise<void> {
+    if (this.#settings.mirror !== undefined && existsSync(join(directory, "HEAD"))) {
+      const config = await readFile(join(directory, "config"), "utf8").catch(() => ""); // unreadable is not ours
+      if (!config.startsWith(firstLine)) {
+        throw new InvalidSettingsError([`mirror ("${printable(directory)}") is a repository of somebody else`]);
+      }
+      await sweep(join(directory, "refs", "tenure"), "", this.#settings.clock.wallMs());
+    }
+    await this.#makeRepository(directory);
   }
 
   /** What `git init` makes, without a process and without templates. */
@@ -149,10 +178,25 @@ export class GitWorkspace {
   }
 }
 
-/** Whether git, by its own account, came so far as to send the push over HTTP. */
-export async function hasSent(trace: string): Promise<boolean> {
-  const text = await readFile(trace, "utf8").catch(() => undefined); // without it nothing is proved
-  return text === undefined || !text.includes('"start"') || text.includes('"send-pack"');
+/** Removes what killed processes left behind, a day ago or longer: whoever lives uses it more often than that. */
+async function sweep(folder: string, start: string, nowMs: number): Promise<void> {
+  for (const name of await readdir(folder).catch(() => [])) {
+    // nothing to sweep, or not for us
+    if (!name.startsWith(start)) continue;
+    const path = join(folder, name);
+    const facts = await stat(path).catch(() => undefined); // somebody else was faster
+    if (facts === undefined || nowMs - facts.mtimeMs < dayMs) continue;
+    await rm(path, { recursive: true, force: true }).catch(() => undefined); // it is another user's
+  }
+}
+
+/**
+ * Whether git, by its own trace, came so far as to send this command of a push, which is traced before it is sent.
+ * Without a trace nothing is proved.
+ */
+export async function hasSent(trace: string, command: string): Promise<boolean> {
+  const text = await readFile(trace, "utf8").catch(() => ""); // a trace that cannot be read is none
+  return !text.includes("built-in: git push ") || text.includes(command);
 }
 
 /** By environment: arguments are for everybody to read. The header goes to this one place, for redirects are off. */
@@ -181,7 +225,11 @@ const environmentOfOurs: Readonly<Record<string, string>> = {
   LANGUAGE: "C",
 };
 
-const settingsOfOurs = `[core]
+const rootName = "tenure-git-";
+const dayMs = 24 * 60 * 60 * 1000;
+const firstLine = "# made by tenure";
+const settingsOfOurs = `${firstLine}
+[core]
 \trepositoryformatversion = 0
 \tbare = true
 \thooksPath = /dev/null

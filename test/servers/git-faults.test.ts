@@ -182,7 +182,7 @@ for (const transport of ["file", "http", "daemon"] as const) {
     );
 
     test("a missing repository is told with what to do", async () => {
-      await using storage = gitStorage({ url: of().urlOf("nothing.git"), path: "", options: {} });
+      await using storage = gitStorage({ url: of().urlOf("nothing.git"), path: "", opened: [], options: {} });
       await expect(storage.read("a")).rejects.toMatchObject({
         code: "INVALID_SETTINGS",
         message: matching(/git init --bare/),
@@ -275,7 +275,7 @@ on("http", (of) => {
       ["busy", "STORAGE_UNAVAILABLE", /left alone/],
       ["moved", "INVALID_SETTINGS", /final address/],
     ] as const) {
-      await using storage = gitStorage({ url: of().urlOf(`${folder}/a.git`), path: "", options: {} });
+      await using storage = gitStorage({ url: of().urlOf(`${folder}/a.git`), path: "", opened: [], options: {} });
       await expect(storage.read("a")).rejects.toMatchObject({ code, message: matching(message) });
       await expect(storage.create("a", bytes("x"))).rejects.toMatchObject({ code, applied: "no" });
     }

@@ -9,6 +9,7 @@ import { describeOn, type FoundServer } from "./support/found-server.ts";
 import {
   findGit,
   gitStorage,
+  leave,
   placeAt,
   type GitServer,
   type GitTestPlace,
@@ -30,6 +31,7 @@ function suites(of: () => GitTestPlace, transport: keyof typeof scales): void {
     place: of,
     connect: (place: GitTestPlace) => gitStorage(place, options),
     faults: (place: GitTestPlace) => new FaultyStorage(gitStorage(place, options), { timeoutMs: 60_000 }),
+    remove: leave,
     timeoutMs: 240_000,
     scale: scales[transport][options.layout ?? "refs"],
   });

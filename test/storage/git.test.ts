@@ -1,9 +1,10 @@
 // Goal: what the Git driver decides without a server is right: URLs, settings, arguments, answers, secrets. Method:
 // tables for its pure parts, a shell script in the place of git to see what it is given, and the lease suite by path.
 import { spawnSync } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomUUID } from "node:crypto";
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { inspect } from "node:util";
 import { afterAll, describe, expect, test } from "vitest";
 import { gitError, gitFailure, without } from "../../src/storage/git-errors.ts";
@@ -14,6 +15,7 @@ import { inheritedEnv } from "../../src/storage/git-process.ts";
 import { isId } from "../../src/storage/git-refs.ts";
 import { reportOf } from "../../src/storage/git-remote.ts";
 import { gitSettings, type GitStorageOptions } from "../../src/storage/git-settings.ts";
+import { hasSent } from "../../src/storage/git-workspace.ts";
 import { GitStorage, isTrusted } from "../../src/storage/git.ts";
 import { openStorage } from "../../src/storage/registry.ts";
 import type { Change, Version } from "../../src/storage/versioned-storage.ts";
@@ -21,7 +23,7 @@ import { leaseStorageSuite } from "../../src/testing/lease-storage-suite.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { runSuite } from "../../src/testing/run-suite.ts";
 import { SeededRandom } from "../../src/testing/seeded-random.ts";
-import { GitServer, gitStorage } from "../servers/support/git-server.ts";
+import { GitServer, gitStorage, leave, type GitTestPlace } from "../servers/support/git-server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tenure-git-test-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -213,6 +215,69 @@ describe("git storage, what git is given", () => {
     expect(text).toMatch(/\nTenure-Key: a\nTenure-Nonce: [0-9a-f-]{36}\n/);
     expect(text.endsWith("\nget-mark :1\ndone\n")).toBe(true);
     expect(importStream({ ...plan, signal }).toString("utf8")).not.toBe(text); // another nonce: another version
+  });
+});
+
+describe("git storage, its copy of a branch", () => {
+  async function onBranch(run: (place: GitTestPlace) => Promise<void>): Promise<void> {
+    await using server = await GitServer.start("file");
+    const place = server.place();
+    try {
+      await run(place);
+    } finally {
+      await leave(place);
+    }
+  }
+
+  test("a copy that is to be kept serves the next connection, and is no repository of somebody else", () =>
+    onBranch(async (place) => {
+      const mirror = join(folder, "mirror");
+      await using first = gitStorage(place, { layout: "tree", mirror });
+      const created = await first.create("a", bytes("one"));
+      await first.close();
+      expect(existsSync(join(mirror, "HEAD"))).toBe(true);
+      await using second = gitStorage(place, { layout: "tree", mirror });
+      expect(await second.read("a")).toMatchObject({ value: bytes("one"), version: Reflect.get(created, "version") });
+      await using foreign = gitStorage(place, { layout: "tree", mirror: place.path });
+      await expect(foreign.read("a")).rejects.toMatchObject({
+        code: "INVALID_SETTINGS",
+        message: expect.stringMatching(/somebody else/),
+      });
+    }));
+
+  test("what a sweeper takes out of the temporary copy is fetched again", () =>
+    onBranch(async (place) => {
+      const sweepers = [
+        (copy: string) => join(copy, "objects"),
+        (copy: string) => copy,
+        (copy: string) => dirname(copy),
+      ];
+      for (const swept of sweepers) {
+        await using storage = gitStorage(place, { layout: "tree" });
+        const before = readdirSync(tmpdir());
+        await storage.read("a");
+        const root = readdirSync(tmpdir()).find((name) => name.startsWith("tenure-git-") && !before.includes(name));
+        rmSync(swept(join(tmpdir(), root ?? "", "mirror-0")), { recursive: true });
+        await storage.read("a").catch(() => undefined); // it may notice only now
+        expect(await storage.create(`b/${randomUUID()}`, bytes("two"))).toMatchObject({ written: true });
+        expect((await storage.read("a"))?.value).toEqual(
+          (await gitStorage(place, { layout: "tree" }).read("a"))?.value,
+        );
+      }
+    }));
+
+  test("only git's own trace proves that a push was not sent", async () => {
+    const trace = join(folder, "trace");
+    const command = `${id} refs/tenure/a/@`;
+    expect(await hasSent(join(folder, "no trace"), command)).toBe(true);
+    for (const [text, isSent] of [
+      ["", true],
+      [`built-in: git push -- url ${id}:refs/tenure/a/@`, false],
+      [`built-in: git push -- url ${id}:refs/tenure/a/@\npacket: push> ${other} ${command}\\0 report-status`, true],
+    ] as const) {
+      writeFileSync(trace, text);
+      expect(await hasSent(trace, command), text).toBe(isSent);
+    }
   });
 });
 

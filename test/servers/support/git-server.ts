@@ -16,6 +16,8 @@ export interface GitTestPlace {
   readonly url: string;
   /** The repository's folder; `""` for one that somebody else keeps. */
   readonly path: string;
+  /** What `gitStorage` has opened here. */
+  readonly opened: GitStorage[];
   /** Keeps places in one repository apart. */
   readonly options: Partial<GitStorageOptions>;
 }
@@ -61,7 +63,7 @@ export class GitServer implements AsyncDisposable {
     const path = join(this.root, name);
     mkdirSync(path, { recursive: true });
     git(path, "init", "--quiet", "--bare", ".");
-    return { url: `${this.#base}/${name}`, path, options: {} };
+    return { url: `${this.#base}/${name}`, path, opened: [], options: {} };
   }
 
   /** Where a repository is, or would be. */
@@ -88,13 +90,20 @@ export function findGit(transport: GitTransport): FoundServer<GitServer> {
 export function placeAt(url: string): GitTestPlace {
   const id = randomUUID();
   const options = { namespace: `refs/tenure-test/${id}`, branch: `tenure-test/${id}`, minWriteIntervalMs: 0 };
-  return { url, path: "", options };
+  return { url, path: "", opened: [], options };
 }
 
 /** A connection that waits long enough on a machine with much to do, and as often as a test likes. */
 export function gitStorage(place: GitTestPlace, options: Partial<GitStorageOptions> = {}): GitStorage {
   const quick = { timeoutMs: 60_000, minWriteIntervalMs: 0, pollMs: 100 };
-  return new GitStorage({ url: place.url, ...quick, ...place.options, ...options });
+  const storage = new GitStorage({ url: place.url, ...quick, ...place.options, ...options });
+  place.opened.push(storage);
+  return storage;
+}
+
+/** Closes what was opened there: a storage behind another one, which the suites put there, is not theirs to close. */
+export async function leave({ opened }: GitTestPlace): Promise<void> {
+  await Promise.all(opened.map((storage) => storage.close()));
 }
 
 /** Runs git in a repository, and returns what it prints. */
