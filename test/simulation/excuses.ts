@@ -48,7 +48,7 @@ export class Excuses {
         return !this.#mayRepeat(about);
       case "S3":
         return !this.#run.plan.multiLock || (isOfSecondary(about) && !this.#wentBackBefore(atMs));
-      case "S9":
+      case "S9": // what one of two locks tells is processed only with what the other one tells
         return !this.#run.plan.multiLock && !this.#isRepairedStranger(about);
       default:
         return true;

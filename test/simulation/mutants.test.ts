@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { applied } from "./mutants/applied.ts";
+import { bySeeds } from "./mutants/by-seeds.ts";
 import { mutants } from "./mutants/index.ts";
 
 /**
@@ -30,6 +31,11 @@ describe("the list of mutants", () => {
   it("has nothing but these, their further forms, and defects that this code had", () => {
     const strange = mutants.filter(({ id }) => !known.includes(id.replace(/[a-z]$/, "")) && !/^D\d+[a-z]?$/.test(id));
     expect(strange.map(({ id }) => id)).toEqual([]);
+  });
+
+  it("knows each flaw that the simulation must find by itself", () => {
+    const listed = new Set(mutants.map(({ id }) => id));
+    expect([...bySeeds.keys()].filter((id) => !listed.has(id))).toEqual([]);
   });
 
   it("has no id twice, and no two that change the same", () => {
