@@ -41,45 +41,34 @@ export class S3Bucket {
     return typeof attempts === "function" ? Reflect.apply(attempts, this.#sender.config, []) : attempts;
   }
 
-  /** Sends one command once. Rejects with `signal.reason` on abort, which the client replaces by its own error. */
+  /** Sends one command once. On abort the client rejects with an error of its own: the caller looks at the signal. */
   async send(name: keyof S3Commands, input: object, signal: AbortSignal): Promise<S3Answer> {
     const named = { ...input, Bucket: this.#bucket };
     const command = new this.#commands[name](named as never); // cast: each command is given what the S3 API names
-    try {
-      return Object(await this.#sender.send(command, { abortSignal: signal })) as S3Answer; // cast: Object() made one
-    } catch (error) {
-      signal.throwIfAborted();
-      throw error;
-    }
+    const answer = await this.#sender.send(command, { abortSignal: signal });
+    return Object(answer) as S3Answer; // cast: Object() made one
   }
 }
 
-/** The body of an answer, at most `limit` bytes of it, `undefined` if it is longer. */
-export async function bodyOf(answer: S3Answer, limit: number, signal: AbortSignal): Promise<Uint8Array | undefined> {
+/**
+ * The body of an answer, `undefined` if it has more than `limit` bytes. The signal that the request was sent with ends
+ * this too: it destroys the socket.
+ */
+export async function bodyOf(answer: S3Answer, limit: number): Promise<Uint8Array | undefined> {
   const body = answer["Body"];
   if (!isBody(body)) throw new TypeError("the answer has no body");
-  const stop = (): void => void body.destroy?.();
-  signal.addEventListener("abort", stop, { once: true });
-  try {
-    if (signal.aborted || Number(answer["ContentLength"] ?? 0) > limit) {
-      stop();
-      signal.throwIfAborted();
-      return undefined;
-    }
-    const chunks: Uint8Array[] = [];
-    let length = 0;
-    for await (const chunk of body) {
-      chunks.push(chunk);
-      length += chunk.byteLength;
-      if (length > limit) return undefined; // leaving the loop destroys the stream
-    }
-    return new Uint8Array(Buffer.concat(chunks));
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
-  } finally {
-    signal.removeEventListener("abort", stop);
+  if (Number(answer["ContentLength"] ?? 0) > limit) {
+    body.destroy?.();
+    return undefined;
   }
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body) {
+    chunks.push(chunk);
+    length += chunk.byteLength;
+    if (length > limit) return undefined; // leaving the loop destroys the stream
+  }
+  return new Uint8Array(Buffer.concat(chunks));
 }
 
 type Body = AsyncIterable<Uint8Array> & { destroy?(): unknown };

@@ -117,7 +117,7 @@ export class S3Storage extends VersionedLeaseStorage implements ProbeHooks {
   protected override async readOnce(key: string, { signal }: Attempt): Promise<Stored | undefined> {
     try {
       const answer = await this.#bucket.send("GetObjectCommand", { Key: this.#name(key) }, signal);
-      return await this.#storedIn(answer, key, signal);
+      return await this.#storedIn(answer, key);
     } catch (error) {
       signal.throwIfAborted();
       if (isMissing(error)) return undefined;
@@ -192,7 +192,7 @@ export class S3Storage extends VersionedLeaseStorage implements ProbeHooks {
     const input = { Key: this.#name(key), ...(known !== undefined && { IfNoneMatch: `"${known}"` }) };
     try {
       const answer = await this.#bucket.send("GetObjectCommand", input, signal);
-      await bodyOf(answer, smallBytes, signal); // read, or its socket could not be used again
+      await bodyOf(answer, smallBytes); // read, or its socket could not be used again
       return etagOf(answer); // of a tombstone too, so that nothing is moved while it stays
     } catch (error) {
       signal.throwIfAborted();
@@ -238,11 +238,11 @@ export class S3Storage extends VersionedLeaseStorage implements ProbeHooks {
     }
   }
 
-  async #storedIn(answer: S3Answer, key: string, signal: AbortSignal): Promise<Stored | undefined> {
+  async #storedIn(answer: S3Answer, key: string): Promise<Stored | undefined> {
     const { maxValueBytes } = this.#settings;
     const where = { operation: "read", storage: this.description, key };
     const etag = etagOf(answer);
-    const bytes = await bodyOf(answer, maxValueBytes + trailerBytes, signal);
+    const bytes = await bodyOf(answer, maxValueBytes + trailerBytes);
     if (etag === undefined) throw new StorageUnavailableError(sayS3(where, "it answered without an ETag"), where);
     const corrupt = (why: string): CorruptDataError =>
       new CorruptDataError(sayS3(where, why), { ...where, version: etag });

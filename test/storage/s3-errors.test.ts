@@ -154,6 +154,19 @@ describe("what S3 answers", () => {
     expect(error).toMatchObject({ code: "STORAGE_UNAVAILABLE", applied: "no" });
   });
 
+  test("the deadline of that look proves the same, and nothing is sent after it", async () => {
+    await storage.create("a", bytes("1"));
+    const sent: string[] = [];
+    const silent = sender((command, client) => {
+      sent.push(command.constructor.name);
+      if (command instanceof commands.HeadObjectCommand) return new Promise(() => {});
+      return client.send(command as commands.PutObjectCommand);
+    });
+    const error = await thrownBy(() => silent.create("a", bytes("2"), { timeoutMs: 100 }));
+    expect(error).toMatchObject({ code: "STORAGE_UNAVAILABLE", applied: "no", cause: { name: "TimeoutError" } });
+    expect(sent).toEqual(["PutObjectCommand", "HeadObjectCommand"]);
+  });
+
   function sender(send: (command: object, client: commands.S3Client) => Promise<unknown>): S3Storage {
     const client = new commands.S3Client({
       ...{ endpoint: double.endpoint, region: "us-east-1", forcePathStyle: true, maxAttempts: 1 },

@@ -1,5 +1,6 @@
 // Goal: S3 storage keeps every promise of a storage, and its own about ETags, tombstones, listings, polls and settings.
 // Method: the published suites over an in-process double of the REST API, with a proxy for faults; then its switches.
+import { Agent } from "node:http";
 import * as commands from "@aws-sdk/client-s3";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { S3Storage } from "../../src/storage/s3.ts";
@@ -209,6 +210,26 @@ describe("s3 storage, by itself", () => {
     expect(await next).toEqual({ done: false, value: {} });
     over.abort(new Error("enough"));
     expect((await hints?.next())?.done).toBe(true);
+  });
+
+  test("a poll that finds a change gives its socket back, also where the object is large", async () => {
+    const agent = new Agent({ keepAlive: true });
+    const watcher = connectS3({ ...at, agent });
+    const over = new AbortController();
+    const hints = watcher.watch?.("a", { signal: over.signal })[Symbol.asyncIterator]();
+    await hints?.next();
+    let version = versionOf(await storage.create("a", bytes("0")));
+    await hints?.next();
+    for (const size of [10, 100, 1_000, 200_000, 10]) {
+      version = versionOf(await storage.replace("a", new Uint8Array(size), version));
+      await hints?.next();
+    }
+    over.abort(new Error("enough"));
+    await hints?.next();
+    const inUse = Object.values(agent.sockets).flatMap((sockets) => sockets ?? []);
+    expect(inUse.filter(({ destroyed }) => !destroyed)).toEqual([]);
+    await watcher.close();
+    agent.destroy();
   });
 
   test("a poll of a removed key moves no body either, and a return is told", async () => {
