@@ -254,6 +254,7 @@ describe("git storage, its copy of a branch", () => {
       ];
       for (const swept of sweepers) {
         await using storage = gitStorage(place, { layout: "tree" });
+        await gitStorage(place, { layout: "tree" }).create("a", bytes("one"));
         const before = readdirSync(tmpdir());
         await storage.read("a");
         const root = readdirSync(tmpdir()).find((name) => name.startsWith("tenure-git-") && !before.includes(name));
