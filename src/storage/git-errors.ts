@@ -67,7 +67,7 @@ const causes: readonly (readonly [RegExp, FailureKind, string])[] = [
   ],
   [/returned error: 30\d|redirect/, "no place", "the server redirects: write the final address into the URL"],
   [
-    /not a git repository: |bad (?:object|tree)|unable to read (?:tree|sha1 file|object)|loose object|missing (?:blob|tree)/,
+    /not a git repository: |bad (?:object|tree)|unable to read (?:tree|sha1|object)|loose object|missing (?:blob|tree)/,
     "damaged copy",
     "the local copy of the branch is damaged, and is made anew",
   ],
