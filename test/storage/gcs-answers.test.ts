@@ -185,6 +185,11 @@ describe("a read", () => {
     expect(await small.read("missing")).toBeUndefined(); // what says so is longer than any value here
   });
 
+  test("of an object that somebody stored compressed is told: its checksum is not that of the bytes", async () => {
+    double.switches.storedEncoding = "gzip";
+    expect(await thrown(() => storage.read("a"))).toMatchObject({ code: "CORRUPT_DATA", version });
+  });
+
   test("whose body stalls ends at the deadline, and its socket is gone", async () => {
     double.switches.slowBodyMs = 15;
     const error = await thrown(() => storage.read("a", { timeoutMs: 20 }));
@@ -201,6 +206,13 @@ test("a request that went to the wrong server is sent again by fetch itself, sin
   double.switches.page = { status: 307, html: "" };
   expect(await thrown(() => storage.create("b", bytes("x")))).toMatchObject({ code: "OUTCOME_UNKNOWN" });
   expect(double.seen).toHaveLength(1);
+});
+
+test("a redirection is not followed: credentials are for one host", async () => {
+  await using elsewhere = await GcsDouble.start();
+  double.switches.page = { status: 307, html: "", location: `http://127.0.0.1:${elsewhere.port}/` };
+  expect(await thrown(() => storage.read("a"))).toMatchObject({ code: "STORAGE_UNAVAILABLE" });
+  expect(elsewhere.seen).toEqual([]);
 });
 
 describe("a missing bucket", () => {
@@ -329,6 +341,8 @@ describe("the probe", () => {
     const report = await probeStorage(connect, { quick: true });
     expect(report.verdict).toBe("unproven");
     const unproven = report.steps.filter(({ verdict }) => verdict !== "safe");
+    double.switches.page = { status: 503, html: "" }; // no answer is something else than no right
+    expect(await thrown(() => storage.probeSettings())).toMatchObject({ code: "STORAGE_UNAVAILABLE" });
     expect(unproven.map(({ id, detail }) => `${id} ${detail}`)).toEqual([
       "P12 retention, holds and lifecycle of the bucket were not read: storage.buckets.get is missing",
     ]);

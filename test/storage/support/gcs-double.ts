@@ -24,7 +24,9 @@ export interface GcsSwitches {
   /** Time between the bytes of media. */
   slowBodyMs?: number;
   /** Answers everything, as a proxy would. */
-  page?: { readonly status: number; readonly html: string };
+  page?: { readonly status: number; readonly html: string; readonly location?: string };
+  /** How somebody has stored the objects. */
+  storedEncoding?: string;
   /** An answer to every request to an object that is absent while a read is conditional, instead of 404. */
   absentIsUnchanged?: boolean;
   /** What the bucket says of itself. */
@@ -176,11 +178,9 @@ export class GcsDouble implements AsyncDisposable {
     const { switches, token } = this;
     const url = new URL(request.url ?? "/", "http://double");
     if (switches.page !== undefined) {
-      return {
-        status: switches.page.status,
-        headers: { "content-type": "text/html" },
-        body: Buffer.from(switches.page.html),
-      };
+      const { status, html, location } = switches.page;
+      const headers = { "content-type": "text/html", ...(location !== undefined && { location }) };
+      return { status, headers, body: Buffer.from(html) };
     }
     if (token !== undefined && seen.headers.authorization !== `Bearer ${token}`) {
       return refusal(401, "authError", "Invalid Credentials");
@@ -212,12 +212,12 @@ export class GcsDouble implements AsyncDisposable {
   }
 
   #get({ kind, name, query }: GcsRequestSeen): Answer {
-    const { ignoresConditions = [], noGeneration, noChecksum, wrongChecksum, absentIsUnchanged } = this.switches;
+    const { ignoresConditions = [], noGeneration, noChecksum, wrongChecksum } = this.switches;
     const object = this.objects.get(name);
     const known = query.get("ifGenerationNotMatch");
     const pinned = query.get("generation");
     if (object === undefined || (pinned !== null && pinned !== object.generation)) {
-      if (absentIsUnchanged === true && known !== null) return { status: 304 };
+      if (this.switches.absentIsUnchanged === true && known !== null) return { status: 304 };
       const message = `No such object: ${doubleBucket}/${name}`;
       if (kind === "look") return refusal(404, "notFound", message);
       return { status: 404, headers: { "content-type": "text/html; charset=UTF-8" }, body: Buffer.from(message) };
@@ -228,6 +228,7 @@ export class GcsDouble implements AsyncDisposable {
     const headers = {
       "content-type": object.contentType,
       "cache-control": object.cacheControl,
+      "x-goog-stored-content-encoding": this.switches.storedEncoding ?? "identity",
       ...(noGeneration === undefined && { "x-goog-generation": object.generation }),
       ...(noChecksum !== true && { "x-goog-hash": `crc32c=${sum}, md5=1B2M2Y8AsgTpgAmY7PhCfg==` }),
     };
