@@ -7,7 +7,7 @@ import {
 } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { printable } from "../system/logger.ts";
-import { linkSignals, TimeoutError, withDeadline } from "../system/signals.ts";
+import { TimeoutError, withDeadline } from "../system/signals.ts";
 
 /**
  * What the driver knows of a write that is under way. It starts as `"unknown"`; a driver that can stop before it sends
@@ -59,13 +59,10 @@ export async function storageCall<T>(call: StorageCall, attempt: (signal: AbortS
     );
   }
   if (timeoutMs <= 0) throw new StorageUnavailableError(message(call, "its deadline has passed"), tooLate(call));
-  const linked = linkSignals(signal, closing);
   try {
-    return await withDeadline({ clock, timeoutMs, signal: linked.signal }, attempt);
+    return await withDeadline({ clock, timeoutMs, signal, closing }, attempt);
   } catch (error) {
     throw explain(call, error);
-  } finally {
-    linked.unlink();
   }
 }
 

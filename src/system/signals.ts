@@ -41,6 +41,8 @@ export interface DeadlineOptions {
   readonly clock: Clock;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
+  /** A second signal, so that nobody has to link the two first: each link costs microseconds. */
+  readonly closing?: AbortSignal | undefined;
 }
 
 /**
@@ -49,11 +51,12 @@ export interface DeadlineOptions {
  * swallowed.
  */
 export async function withDeadline<T>(
-  { clock, timeoutMs, signal }: DeadlineOptions,
+  { clock, timeoutMs, signal, closing }: DeadlineOptions,
   call: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   signal?.throwIfAborted();
-  const linked = linkSignals(signal);
+  closing?.throwIfAborted();
+  const linked = linkSignals(signal, closing);
   let cancelTimer = (): void => {};
   const ended = new Promise<never>((_resolve, reject) => {
     const fail = (): void => reject(linked.signal.reason as Error); // cast: the caller's reason travels untouched
