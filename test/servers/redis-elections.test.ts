@@ -1,12 +1,12 @@
 // Goal: elections on Redis outlive a server that freezes, forgets or falls back, and hand over by push. Method: real
-// servers that are stopped, killed and started again, with electors of this process and then in processes of their own.
+// servers that are stopped, killed and started again, with electors of this process.
+
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { RedisStorage } from "../../src/storage/redis.ts";
 import { describeOn } from "./support/found-server.ts";
-import { processElection } from "./support/process-election.ts";
 import { redisLibraries } from "./support/redis-harness.ts";
 import { RedisProxy } from "./support/redis-proxy.ts";
 import { askRedis, foundOwnRedis, startRedisServer } from "./support/redis-server.ts";
@@ -193,16 +193,3 @@ describeOn(foundOwnRedis, () => {
 function leaderTerm(electors: readonly SeenElector[]): number {
   return electors.find(({ held }) => held)?.term ?? 0;
 }
-
-describeOn(foundOwnRedis, (start) => {
-  describe("in processes", () => {
-    processElection(async () => {
-      const server = await start();
-      let count = 0;
-      return {
-        url: () => `redis://127.0.0.1:${server.place.port}/0?prefix=election-${(count += 1)}`,
-        [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-      };
-    });
-  });
-});
