@@ -293,6 +293,8 @@ describe("s3 storage, by itself", () => {
 });
 
 describe("the probe of an S3 place", () => {
+  const leases = "<Prefix>tenure/x/leases/</Prefix>";
+  const large = "<ObjectSizeGreaterThan>1</ObjectSizeGreaterThan>";
   const marker = "<Expiration><ExpiredObjectDeleteMarker>true</ExpiredObjectDeleteMarker></Expiration>";
   const ask = (at: S3Place) => probeStorage(() => connectS3(at), { quick: true });
   beforeEach(() => {
@@ -303,14 +305,7 @@ describe("the probe of an S3 place", () => {
     ["ignores conditions", { ignoresConditions: true }],
     ["creates on replace", { replaceCreates: true }],
     ["removes leases by a rule", { lifecycle: rule("<Prefix>tenure/</Prefix>") }],
-    [
-      "removes leases larger than a byte",
-      {
-        lifecycle: rule(
-          "<Filter><And><Prefix>tenure/x/leases/</Prefix><ObjectSizeGreaterThan>1</ObjectSizeGreaterThan></And></Filter>",
-        ),
-      },
-    ],
+    ["removes leases larger than a byte", { lifecycle: rule(`<Filter><And>${leases}${large}</And></Filter>`) }],
     ["removes everything by a rule", { lifecycle: rule("<Filter></Filter>") }],
   ])("a place that %s is unsafe", async (_what, switches) => {
     double.switches = switches;
