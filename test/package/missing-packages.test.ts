@@ -3,7 +3,10 @@
 import { expect, it } from "vitest";
 import { evaluate } from "./installed.ts";
 
-it.each([["s3://bucket/prefix?region=eu-central-1", "@aws-sdk/client-s3"]])("%s needs %s", (url, name) => {
+it.each([
+  ["s3://bucket/prefix?region=eu-central-1", "@aws-sdk/client-s3"],
+  ["postgres://host/database", "pg"],
+])("%s needs %s", (url, name) => {
   const thrown = evaluate<{ code: string; message: string }>(`
     import { openStorage } from "tenure/storage";
     const thrown = await openStorage(${JSON.stringify(url)}).catch((error) => error);
