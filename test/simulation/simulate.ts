@@ -25,7 +25,7 @@ export interface RunResult {
 export async function simulate(seed: number, options: PlanOptions = {}): Promise<RunResult> {
   const chance = new Chance(seed);
   const plan = drawPlan(seed, chance, options);
-  const run = await withoutGlobals(() => new SimRun(plan, chance).play());
+  const run = await withoutStacks(() => withoutGlobals(() => new SimRun(plan, chance).play()));
   const { events } = run;
   const reasons = new Map<string, number>();
   let terms = 0;
@@ -36,6 +36,17 @@ export async function simulate(seed: number, options: PlanOptions = {}): Promise
   const rows = new Map<string, number>();
   for (const one of run.candidates) for (const [row, count] of one.rows) rows.set(row, (rows.get(row) ?? 0) + count);
   return { plan, events, ...judge(run), terms, reasons, rows, simulatedMs: run.endMs };
+}
+
+/** Nobody looks at the stacks of the errors that a run makes by the thousand, and each costs more than its call. */
+async function withoutStacks<T>(run: () => Promise<T>): Promise<T> {
+  const before = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return await run();
+  } finally {
+    Error.stackTraceLimit = before;
+  }
 }
 
 /** One number for all that happened: two runs with the same one were the same. */
