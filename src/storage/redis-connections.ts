@@ -96,8 +96,8 @@ export class RedisConnections implements RedisClient {
   #connect(heard: (channel: string, message: Uint8Array) => void): RedisLine {
     if (this.#closed) throw new RedisConnectionError("the client is closed");
     const node = this.#node;
-    const parts = { open: this.#open, clock: this.#clock, connectTimeoutMs: this.#connectTimeoutMs, node, heard };
-    const line = new RedisLine(parts);
+    const [open, clock, connectTimeoutMs] = [this.#open, this.#clock, this.#connectTimeoutMs];
+    const line = new RedisLine({ open, clock, connectTimeoutMs, node, heard, anyRole: this.#cluster });
     // A node that is gone is forgotten: the place that the client was given knows the others.
     line.ended.catch(() => {
       if (this.#node === node && node !== undefined) this.#node = undefined;

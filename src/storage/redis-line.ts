@@ -44,6 +44,8 @@ export interface RedisLineParts {
   readonly clock: Clock;
   readonly connectTimeoutMs: number;
   readonly node: RedisNode | undefined;
+  /** Whether a replica will do: that of a cluster answers nothing itself, but says where to ask. */
+  readonly anyRole: boolean;
   readonly heard: (channel: string, message: Uint8Array) => void;
 }
 
@@ -103,7 +105,7 @@ export class RedisLine {
     this.#wire?.destroy();
   }
 
-  async #connect({ open, clock, connectTimeoutMs, node, heard }: RedisLineParts): Promise<RedisWire> {
+  async #connect({ open, clock, connectTimeoutMs, node, anyRole, heard }: RedisLineParts): Promise<RedisWire> {
     const why = (error: unknown): unknown => atTheDoor(error, connectTimeoutMs);
     const lost = (error: RedisConnectionError): void => this.destroy(this.#wire === undefined ? why(error) : error);
     // The libraries' own deadlines end with TCP, so a server that is silent would hang for ever.
@@ -115,7 +117,7 @@ export class RedisLine {
       if (signal.aborted) cut();
       signal.throwIfAborted();
       try {
-        await demandPrimary(opened);
+        await demandPrimary(opened, anyRole);
         return opened;
       } catch (error) {
         this.destroy(why(error)); // before the socket: else its end would be told instead of the reason
@@ -143,11 +145,11 @@ function atTheDoor(error: unknown, timeoutMs: number): unknown {
 }
 
 /** A replica answers reads by default, and what it answers is old. */
-async function demandPrimary(wire: RedisWire): Promise<void> {
+async function demandPrimary(wire: RedisWire, anyRole: boolean): Promise<void> {
   const reply = await wire.send(["ROLE"]);
   if (reply instanceof RedisErrorReply) throw reply;
   const role = Array.isArray(reply) ? replyText(reply[0]) : undefined;
-  if (role === "master") return;
+  if (role === "master" || (anyRole && role === "slave")) return;
   throw new RedisConnectionError(
     `it is no primary but a ${role === "slave" ? "replica" : (role ?? "stranger")}`,
     "REPLICA",

@@ -18,11 +18,11 @@ export interface NodeRedisClient {
 /** What is used of a duplicate. */
 export interface NodeRedisConnection {
   connect(): Promise<unknown>;
-  sendCommand(args: readonly (string | Buffer)[]): Promise<unknown>;
+  sendCommand(args: readonly (string | Buffer)[], options?: object): Promise<unknown>;
   subscribe(channel: string, listener: (message: Buffer, channel: Buffer) => void, bufferMode: true): Promise<unknown>;
   unsubscribe(channel: string): Promise<unknown>;
   destroy(): void;
-  on(event: "error" | "terminated" | "end", listener: (error?: unknown) => void): unknown;
+  on(event: "error" | "end", listener: (error?: unknown) => void): unknown;
 }
 
 /**
@@ -48,10 +48,14 @@ async function openWire(
     isOver = true;
     if (isOpen) lost(connectionError(error ?? failure));
   };
-  connection.on("error", (error) => (failure ??= error)); // without a listener it would end the process
-  connection.on("terminated", end);
+  // Without a listener an error ends the process. It is the end of the connection too, since nothing reconnects: 5.x
+  // says no more than that.
+  connection.on("error", (error) => {
+    failure ??= error;
+    end(error);
+  });
   connection.on("end", end);
-  const destroy = (): void => connection.destroy();
+  const destroy = (): void => destroyed(connection);
   signal.addEventListener("abort", destroy, { once: true });
   try {
     await connection.connect();
@@ -64,7 +68,7 @@ async function openWire(
     signal.removeEventListener("abort", destroy);
   }
   return {
-    send: (command) => answered(connection.sendCommand(command.map(argument))),
+    send: (command) => answered(connection.sendCommand(command.map(argument), asBytes)),
     subscribe: async (channel) => {
       const listener = (message: Buffer): void => heard(channel, new Uint8Array(message));
       await connection.subscribe(channel, listener, true).catch(rethrown);
@@ -75,8 +79,8 @@ async function openWire(
 }
 
 /**
- * It reconnects never, since `RedisConnections` makes a new one; keeps no commands while there is no connection; speaks
- * the older protocol, which has no pushes; and gives bytes (36 and 43 are the types of strings).
+ * It reconnects never, since `RedisConnections` makes a new one; keeps no commands while there is no connection; and
+ * speaks the older protocol, which has no pushes.
  */
 const safeOptions = {
   url: undefined,
@@ -84,7 +88,7 @@ const safeOptions = {
   disableOfflineQueue: true,
   disableClientInfo: true, // one right less
   commandsQueueMaxLength: undefined,
-  commandOptions: { timeout: undefined, typeMapping: { 36: Buffer, 43: Buffer } },
+  commandOptions: { timeout: undefined },
   clientSideCache: undefined,
   emitInvalidate: undefined,
   maintNotifications: "disabled",
@@ -92,6 +96,17 @@ const safeOptions = {
   readonly: false,
   keyPrefix: undefined,
 };
+
+/** 36 and 43 are the types of strings. With each command: 5.0 does not look at the options of a duplicate for it. */
+const asBytes = { typeMapping: { 36: Buffer, 43: Buffer } };
+
+function destroyed(connection: NodeRedisConnection): void {
+  try {
+    connection.destroy();
+  } catch {
+    // 5.x throws where there is nothing to destroy any more
+  }
+}
 
 /** Bytes as the libraries want them; nothing is copied. */
 export function argument(part: RedisCommand[number]): string | Buffer {

@@ -172,7 +172,7 @@ function argumentsOf(change: Change): readonly (string | Uint8Array)[] {
 
 /** What a message carried; nothing after a removal, and for a large value. */
 export function pushedValue(message: Uint8Array): Stored | undefined {
-  if (message.length < versionBytes) return undefined;
-  const version = new TextDecoder().decode(message.subarray(0, versionBytes)) as Version; // cast: put there by a write
-  return { value: message.slice(versionBytes), version };
+  const version = new TextDecoder().decode(message.subarray(0, versionBytes));
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(version)) return undefined; // bare, or of a foreigner
+  return { value: message.slice(versionBytes), version: version as Version }; // cast: a write has put it there
 }

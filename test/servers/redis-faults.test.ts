@@ -170,6 +170,16 @@ describeOn(foundOwnRedis, (start) => {
       expect(proxy.seen.filter((name) => name === "EVAL")).toHaveLength(2);
     });
 
+    test("what a foreigner publishes is a hint, and no value", async () => {
+      const storage = open();
+      const heard = watch(storage, "a");
+      await heard();
+      for (const message of ["x", "x".repeat(40), `${crypto.randomUUID().toUpperCase()}x`]) {
+        await ask(`PUBLISH {tenure}:c:a ${message}`);
+        expect(await heard()).toEqual({});
+      }
+    });
+
     test("what expires leaves nothing behind, and a replace without an end of life lifts it", async () => {
       const storage = open();
       const version = await written(storage.create("a", bytes("one"), { expiresInMs: 100 }));

@@ -214,6 +214,15 @@ describe.each(Object.entries(redisLibraries))("what Redis answers, through %s", 
     expect(String(await trouble(plain.read("a")))).toContain("cluster=on");
   });
 
+  it("a replica of a cluster is asked for the way, and answers nothing itself", async () => {
+    await using primary = await RedisStub.start();
+    const replica = say("*2\r\n$5\r\nslave\r\n$1\r\nx");
+    stub.script = ([name]) => (name === "ROLE" ? replica : say(`-MOVED 1 127.0.0.1:${primary.port}`));
+    await using storage = new RedisStorage({ client: connect(at(), { cluster: true }) });
+    expect(await storage.create("a", bytes("x"))).toMatchObject({ written: true });
+    expect(primary.count("EVAL")).toBe(1);
+  });
+
   it("too few replicas leave the outcome unknown, and WAIT goes over the connection of the write", async () => {
     await using storage = storageOf({ replicas: 2 });
     expect(await trouble(storage.create("a", bytes("x")))).toMatchObject({ code: "OUTCOME_UNKNOWN" });
