@@ -5,6 +5,7 @@ import type { PostgresServer } from "./postgres-settings.ts";
 
 /** What is used of `pg`. */
 export interface PoolModule {
+  readonly Client: new (options: object) => object;
   readonly Pool: new (options: object) => PostgresPool & {
     on(event: "error", listener: () => void): unknown;
     end(): Promise<void>;
@@ -24,7 +25,7 @@ const idleMs = 120_000;
 
 /** Makes the pool. It connects when it is first used, and keeps no process alive while it is idle. */
 export function ownPool(
-  { Pool }: PoolModule,
+  { Client, Pool }: PoolModule,
   { maxConnections: max, ...server }: PostgresServer,
   { clock, timeoutMs }: { readonly clock: Clock; readonly timeoutMs: number },
 ): OwnPool {
@@ -34,11 +35,17 @@ export function ownPool(
     sockets.add(socket);
     return socket.once("close", () => sockets.delete(socket));
   };
+  // Not the pool's own limit: that sets a timer for each call. Whoever waits for a session has a deadline anyway.
+  class LimitedClient extends Client {
+    constructor(options: object) {
+      super({ ...options, connectionTimeoutMillis: timeoutMs });
+    }
+  }
   const pool = new Pool({
     ...server,
+    Client: LimitedClient,
     max,
     stream,
-    connectionTimeoutMillis: timeoutMs,
     idleTimeoutMillis: idleMs,
     allowExitOnIdle: true,
     keepAlive: true,

@@ -32,6 +32,11 @@ export class PostgresStatements {
   /** For the advisory lock under which the table is made. */
   readonly lockNumber: string;
   readonly #notify: boolean;
+  readonly #read: string;
+  /** Of single writes, whose version the server draws; put together once, since that costs as much as the rest. */
+  readonly #writes: WriteTexts;
+  /** Of a transaction, which has one version for all its writes, as last value. */
+  readonly #writesOfMany: WriteTexts;
 
   constructor({ schema, table, notify }: PostgresPlace) {
     const hash = createHash("sha256").update(`${schema}\0${table}`).digest();
@@ -39,22 +44,21 @@ export class PostgresStatements {
     this.lockNumber = hash.readBigInt64BE(24).toString();
     this.table = `${quoted(schema)}.${quoted(table)}`;
     this.#notify = notify;
+    this.#read =
+      "select pg_catalog.pg_is_in_recovery() as standby, d.value, d.version::text as version " +
+      `from (select 1) as one left join ${this.table} as d on d.key = $1`;
+    // No seed of a client can repeat a version that the server draws.
+    this.#writes = writeTexts(this.table, notify, () => "pg_catalog.gen_random_uuid()");
+    this.#writesOfMany = writeTexts(this.table, notify, (next) => `$${next}::uuid`);
   }
 
   /** One row, always: what is stored, and whether this server is a standby, whose answer may be old. */
   read(key: string): PostgresStatement {
-    const text =
-      "select pg_catalog.pg_is_in_recovery() as standby, d.value, d.version::text as version " +
-      `from (select 1) as one left join ${this.table} as d on d.key = $1`;
-    return { text, values: [key] };
+    return { text: this.#read, values: [key] };
   }
 
   create(key: string, value: Uint8Array, version?: string): PostgresStatement {
-    const [made, values] = versionOf(version, [key, value]);
-    const text =
-      `insert into ${this.table} (key, value, version, written_at) values ($1, $2, ${made}, pg_catalog.now()) ` +
-      "on conflict (key) do nothing returning version";
-    return this.#told({ text, values }, tailOf(key, value));
+    return this.#write("create", { values: [key, value], tail: () => tailOf(key, value) }, version);
   }
 
   replace(
@@ -62,19 +66,12 @@ export class PostgresStatements {
     { value, expected }: { readonly value: Uint8Array; readonly expected: string },
     version?: string,
   ): PostgresStatement {
-    const [made, values] = versionOf(version, [key, value, expected]);
-    const text =
-      `update ${this.table} set value = $2, version = ${made}, written_at = pg_catalog.now() ` +
-      "where key = $1 and version::text = $3 returning version";
-    return this.#told({ text, values }, tailOf(key, value));
+    return this.#write("replace", { values: [key, value, expected], tail: () => tailOf(key, value) }, version);
   }
 
   /** The returned version names the removal. */
   remove(key: string, expected: string): PostgresStatement {
-    const text =
-      `delete from ${this.table} where key = $1 and version::text = $2 ` +
-      "returning pg_catalog.gen_random_uuid() as version";
-    return this.#told({ text, values: [key, expected] }, `\n${key}`);
+    return this.#write("remove", { values: [key, expected], tail: () => `\n${key}` }, undefined);
   }
 
   /** Holds the row as it is until the transaction ends. */
@@ -105,27 +102,46 @@ export class PostgresStatements {
     return { text, values: before === undefined ? [after] : [after, before] };
   }
 
-  /** `bare` has to return the new version. */
-  #told(bare: PostgresStatement, tail: string): PostgresStatement {
-    const version = "version::text as version";
-    if (!this.#notify) return { text: `with w as (${bare.text}) select ${version} from w`, values: bare.values };
-    const [channel, payload] = [bare.values.length + 1, bare.values.length + 2];
-    const text =
-      `with w as (${bare.text}) select ${version}, ` +
-      `pg_catalog.pg_notify($${channel}, version::text || $${payload}::text) from w`;
-    return { text, values: [...bare.values, this.channel, tail] };
+  #write(
+    kind: keyof WriteTexts,
+    { values, tail }: { readonly values: unknown[]; readonly tail: () => string },
+    version: string | undefined,
+  ): PostgresStatement {
+    if (this.#notify) values.push(this.channel, tail());
+    if (version === undefined) return { text: this.#writes[kind], values };
+    values.push(version);
+    return { text: this.#writesOfMany[kind], values };
   }
+}
+
+interface WriteTexts {
+  readonly create: string;
+  readonly replace: string;
+  readonly remove: string;
+}
+
+/** `made` is the new version, if need be as the value with the number that it is given. */
+function writeTexts(table: string, notify: boolean, made: (next: number) => string): WriteTexts {
+  // After its own values each statement has the channel and the payload.
+  const next = (own: number): number => own + (notify ? 3 : 1);
+  const told = (bare: string, own: number): string => {
+    const payload = `pg_catalog.pg_notify($${own + 1}, version::text || $${own + 2}::text)`;
+    return `with w as (${bare}) select version::text as version${notify ? `, ${payload}` : ""} from w`;
+  };
+  const create =
+    `insert into ${table} (key, value, version, written_at) values ($1, $2, ${made(next(2))}, pg_catalog.now()) ` +
+    "on conflict (key) do nothing returning version";
+  const replace =
+    `update ${table} set value = $2, version = ${made(next(3))}, written_at = pg_catalog.now() ` +
+    "where key = $1 and version::text = $3 returning version";
+  const remove =
+    `delete from ${table} where key = $1 and version::text = $2 ` + "returning pg_catalog.gen_random_uuid() as version";
+  return { create: told(create, 2), replace: told(replace, 3), remove: told(remove, 2) };
 }
 
 /** A name as SQL has it, whatever it contains. */
 function quoted(name: string): string {
   return `"${name.replaceAll('"', '""')}"`;
-}
-
-/** The server draws versions, so that no seed of a client can repeat one; a transaction has one for all its writes. */
-function versionOf(version: string | undefined, values: unknown[]): readonly [sql: string, values: unknown[]] {
-  if (version === undefined) return ["pg_catalog.gen_random_uuid()", values];
-  return [`$${values.length + 1}::uuid`, [...values, version]];
 }
 
 /** What follows the version in a notification: the key, and the value where there is room. */

@@ -48,6 +48,21 @@ describe("the grammar of keys (#60)", () => {
     },
   );
 
+  test("plain keys, which are not taken apart, have the same limits as all", () => {
+    const segment = fc.oneof(fc.stringMatching(/^[a-z0-9_-]{0,40}$/), fc.constantFrom("con", "nul", "com1"));
+    const long = fc.integer({ min: 240, max: 260 }).map((length) => "x".repeat(length));
+    fc.assert(
+      fc.property(fc.array(fc.oneof({ weight: 5, arbitrary: segment }, long), { maxLength: 18 }), (segments) => {
+        const sizes = segments.map((text) => encodeKey(text).length);
+        const fits = sizes.length <= 16 && sizes.every((size) => size >= 1 && size <= 253);
+        expect(isKey(segments.join("/"))).toBe(
+          segments.length > 0 && fits && encodeKey(segments.join("/")).length <= 800,
+        );
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
   test.each([7, null, undefined, {}, ["a"]])("%j is no key, and no TypeError either", (key) => {
     expect(() => assertKey(key as string)).toThrow(InvalidKeyError); // cast: from JavaScript
     expect(() => assertPrefix(key as string)).toThrow(InvalidKeyError); // cast: as above
