@@ -132,8 +132,8 @@ export const flawsOfDecisions: readonly Mutant[] = [
     edits: [
       {
         file: "src/storage/storage-call.ts",
-        find: "return await withDeadline({ clock, timeoutMs, signal: linked.signal }, attempt);",
-        replace: `const once = (): Promise<T> => withDeadline({ clock, timeoutMs, signal: linked.signal }, attempt);
+        find: "return await withDeadline({ clock, timeoutMs, signal, closing }, attempt);",
+        replace: `const once = (): Promise<T> => withDeadline({ clock, timeoutMs, signal, closing }, attempt);
     return await once().catch(once);`,
       },
     ],
