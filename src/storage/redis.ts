@@ -26,13 +26,13 @@ import type { StorageUrl } from "./storage-url.ts";
 import { VersionedLeaseStorage, type Attempt, type ListedKey } from "./versioned-lease-storage.ts";
 import type { CallOptions, Change, Hint, Stored, Version, WriteOutcome } from "./versioned-storage.ts";
 
-export type {
-  RedisCallOptions,
-  RedisClient,
-  RedisCommand,
+export {
   RedisErrorReply,
-  RedisListener,
-  RedisReply,
+  type RedisCallOptions,
+  type RedisClient,
+  type RedisCommand,
+  type RedisListener,
+  type RedisReply,
 } from "./redis-client.ts";
 export type { RedisClientOptions } from "./redis-connections.ts";
 export { fromIoredis, type IoredisClient, type IoredisConnection } from "./redis-ioredis.ts";
