@@ -38,7 +38,8 @@ export function ownPool(
   // Not the pool's own limit: that sets a timer for each call. Whoever waits for a session has a deadline anyway.
   class LimitedClient extends Client {
     constructor(options: object) {
-      super({ ...options, connectionTimeoutMillis: timeoutMs });
+      // The pool hides the password from copies of its options.
+      super({ ...options, password: server.password, connectionTimeoutMillis: timeoutMs });
     }
   }
   const pool = new Pool({
