@@ -11,16 +11,12 @@ const ours = (path: string): boolean => path.endsWith(".js");
 
 describe("entry points", () => {
   it("are those that the documents name", () => {
-    expect(specifiers).toEqual([
+    // A new driver is no change here: test/tidy.test.ts demands its row in docs/storages.md.
+    for (const name of ["file", "memory"]) expect(drivers).toContain(`tenure/storage/${name}`);
+    for (const driver of drivers) expect(driver).toMatch(/^tenure\/storage\/[a-z0-9]+$/);
+    expect(specifiers.filter((specifier) => !drivers.includes(specifier))).toEqual([
       "tenure",
       "tenure/storage",
-      "tenure/storage/file",
-      "tenure/storage/gcs",
-      "tenure/storage/git",
-      "tenure/storage/memory",
-      "tenure/storage/postgres",
-      "tenure/storage/redis",
-      "tenure/storage/s3",
       "tenure/telemetry",
       "tenure/testing",
     ]);
