@@ -4,7 +4,8 @@ import { describe, expect, test } from "vitest";
 import { MemoryData, MemoryStorage } from "../../src/storage/memory.ts";
 import { BrokenStorage, type StorageFlaw } from "../../src/testing/broken-storage.ts";
 import { linearizabilityProblem, type HistoryCall } from "../../src/testing/linearizability.ts";
-import { randomHistory } from "../../src/testing/storage-suite-histories.ts";
+import { SeededRandom } from "../../src/testing/seeded-random.ts";
+import { randomFault, randomHistory } from "../../src/testing/storage-suite-histories.ts";
 
 type Step = Omit<HistoryCall, "key" | "client">;
 
@@ -183,4 +184,13 @@ describe("random histories (storage R27)", () => {
     const ends = new Set(history.map(({ end }) => end.kind));
     expect(ends.size).toBe(4);
   });
+});
+
+test("a create is never doubled: removed between its two deliveries, it would be two writes of one value", () => {
+  const random = new SeededRandom(1);
+  const kinds = (operation: "create" | "replace"): readonly (string | undefined)[] =>
+    Array.from({ length: 1_000 }, () => randomFault(random, operation)?.kind);
+  expect(kinds("create")).not.toContain("doubled");
+  expect(kinds("create")).toContain("answerLost");
+  expect(kinds("replace")).toContain("doubled");
 });
