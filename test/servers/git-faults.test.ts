@@ -1,8 +1,10 @@
 // Goal: whatever happens to a push, a Git repository has one winner, and the driver says no more than the remote has
 // proved. Method: racers, hooks, locks, killed and frozen processes and a proxy between git and real servers.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { GitStorage, GitStorageOptions } from "../../src/storage/git.ts";
 import type { Version, WriteOutcome } from "../../src/storage/versioned-storage.ts";
@@ -209,6 +211,38 @@ on("file", (of) => {
       rmSync(join(place.path, "hooks", "pre-receive"));
       await using again = gitStorage(place);
       written(await again.create("a", bytes("two")));
+    },
+    patientMs,
+  );
+
+  test(
+    "a candidate that is killed while it writes loses nothing that was acknowledged, and leaves no lock",
+    async () => {
+      const place = of().place();
+      const script = fileURLToPath(new URL("support/git-victim.ts", import.meta.url));
+      await using storage = gitStorage(place);
+      for (let round = 0; round < 8; round += 1) {
+        const victim = spawn(process.execPath, [script, place.url], {
+          env: { ...process.env, TMPDIR: of().root }, // what it leaves behind goes with the server
+          stdio: ["ignore", "pipe", "inherit"],
+        });
+        const acknowledged: string[] = [];
+        victim.stdout.setEncoding("utf8").on("data", (text: string) => acknowledged.push(...text.trim().split("\n")));
+        while (acknowledged.length < 2) await new Promise((resolve) => setTimeout(resolve, 2 + 3 * round));
+        victim.kill("SIGKILL");
+        await once(victim, "close");
+        // What it had started goes on for a moment, and ends by itself.
+        while (spawnSync("pgrep", ["-f", place.path]).status === 0)
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        const stored = await storage.read("a");
+        const last = Number(acknowledged.at(-1)?.split(".")[1]);
+        const [pid, count] = new TextDecoder().decode(stored?.value).split(".").map(Number);
+        expect(pid).toBe(victim.pid);
+        expect([last, last + 1, last + 2]).toContain(count);
+        expect(spawnSync("find", [place.path, "-name", "*.lock"]).stdout.toString()).toBe("");
+        if (stored !== undefined) written(await storage.replace("a", bytes("someone else"), stored.version));
+      }
+      expect(git(place.path, "fsck", "--no-dangling")).toBe("");
     },
     patientMs,
   );
