@@ -1,4 +1,4 @@
-// Started by git-faults.test.ts, to be killed: writes one key as fast as it can, and says so with each acknowledged value.
+// Started by git-faults.test.ts, to be killed: writes one key as fast as it can, and prints what was acknowledged.
 import { GitStorage } from "../../../src/storage/git.ts";
 
 const storage = new GitStorage({ url: process.argv[2] ?? "", timeoutMs: 60_000 });
