@@ -118,6 +118,7 @@ function connectionTrouble({ message: text, code = "" }: RedisConnectionError, s
   if (code === "ETIMEDOUT" && isSecure) return `${text}; check that its port speaks TLS`;
   if (code === "EHANDSHAKE" && !isSecure) return `${text}; if its port speaks TLS, use rediss:`;
   if (code === "REPLICA") return `${text}: name the primary, or an address that follows it`;
+  if (code === "ECONNREFUSED") return "nobody listens there (ECONNREFUSED): check host and port, and start Redis";
   if (code === "ENOTFOUND") return "its name cannot be resolved (ENOTFOUND): check the host in the URL";
   return text;
 }

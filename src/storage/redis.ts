@@ -145,7 +145,8 @@ export class RedisStorage extends VersionedLeaseStorage {
 
   protected override async healthOnce({ signal }: Attempt): Promise<readonly string[]> {
     const { replicas } = this.#settings;
-    const role = await this.#ask(["ROLE"], { operation: "check" }, signal);
+    // The look finds the node of a cluster that has the keys.
+    const [, role] = await this.#askAll([this.#layout.look("health"), ["ROLE"]], { operation: "check" }, signal);
     const [name, , connected] = Array.isArray(role) ? role : [];
     if (replyText(name) !== "master") return ["it is no primary any more"];
     const count = Array.isArray(connected) ? connected.length : 0;
@@ -181,10 +182,16 @@ export class RedisStorage extends VersionedLeaseStorage {
 
   /** One command that writes nothing. */
   async #ask(command: RedisCommand, call: Call, signal: AbortSignal): Promise<RedisReply | undefined> {
+    const [reply] = await this.#askAll([command], call, signal);
+    return reply;
+  }
+
+  async #askAll(commands: readonly RedisCommand[], call: Call, signal: AbortSignal): Promise<readonly RedisReply[]> {
     try {
-      const [reply] = await this.#settings.client.call([command], { signal });
-      if (reply instanceof RedisErrorReply) throw reply;
-      return reply;
+      const replies = await this.#settings.client.call(commands, { signal });
+      const refused = replies.find((reply) => reply instanceof RedisErrorReply);
+      if (refused !== undefined) throw refused;
+      return replies;
     } catch (error) {
       throw this.#trouble(error, call);
     }

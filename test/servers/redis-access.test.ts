@@ -253,6 +253,7 @@ describeOn(foundOwnRedis, () => {
       const over = new AbortController();
       const hints = two.watch?.("a", over)[Symbol.asyncIterator]();
       await hints?.next();
+      for (const each of storages) expect(await each.health()).toMatchObject({ status: "healthy" });
       const version = await written(one.create("a", bytes("x")));
       expect(await two.read("a")).toEqual({ value: bytes("x"), version });
       expect(await hints?.next()).toMatchObject({ value: { seen: { version } } });
