@@ -123,6 +123,9 @@ class Election {
   }
 
   async sample(): Promise<number> {
+    // A session to listen and one to read: an elector spreads its takeovers by how long its only read has taken.
+    const storage = this.#storages[this.terms % 2];
+    await Promise.all([storage?.health(), storage?.health()]);
     const [leader, standby] = [this.#leader, this.#candidate()];
     await standby.follows;
     await new Promise((resolve) => setTimeout(resolve, 50)); // its watch is established

@@ -32,7 +32,9 @@ const refused: Readonly<Record<string, string>> = {
 const denied: Readonly<Record<string, string>> = {
   "28P01": "the server refuses user and password; correct them",
   "28000": "the server refuses this user from here; pg_hba.conf has to allow it, perhaps only with ssl",
-  "42501": "the role may not do this; grant SELECT, INSERT, UPDATE and DELETE on the table, and USAGE on its schema",
+  "42501":
+    "the role may not do this; grant SELECT, INSERT, UPDATE and DELETE on the table, and USAGE on its schema " +
+    "(CREATE too, if the table is missing)",
 };
 
 /** There is no such place, or it is not ours. */

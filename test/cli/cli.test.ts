@@ -81,7 +81,7 @@ describe("the program", () => {
 
   it("asks for a storage where there is none, and for another where the scheme or a parameter is unknown", async () => {
     expect((await call(["status", "job"])).stderr).toContain("TENURE_STORAGE_URL");
-    const unknown = await call(["status", "job", "-s", "redis://me:hunter2@h/0"]);
+    const unknown = await call(["status", "job", "-s", "gopher://me:hunter2@h/0"]);
     expect(unknown.code).toBe(2);
     expect(unknown.stderr).toContain("file:");
     expect(unknown.stderr).not.toContain("hunter2");
