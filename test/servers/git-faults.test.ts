@@ -1,6 +1,7 @@
 // Goal: whatever happens to a push, a Git repository has one winner, and the driver says no more than the remote has
 // proved. Method: racers, hooks, locks, killed and frozen processes and a proxy between git and real servers.
 import { spawn, spawnSync } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -264,6 +265,41 @@ on("file", (of) => {
     },
     patientMs,
   );
+});
+
+on("file", (of) => {
+  /** A storage by `ssh:`, with a script in the place of ssh: what is left out is the network. */
+  function bySsh(place: GitTestPlace, script: string): GitStorage {
+    const ssh = join(of().root, `ssh-${randomUUID()}`);
+    writeFileSync(ssh, `#!/bin/sh\ncase "$*" in *"-p 2222 git@host "*) ;; *) exit 1;; esac\n${script}\n`);
+    chmodSync(ssh, 0o755);
+    const env = { PATH: process.env["PATH"] ?? "", GIT_SSH: ssh, GIT_SSH_VARIANT: "ssh" };
+    return gitStorage({ ...place, url: `ssh://git@host:2222${place.path}` }, { git: { env } });
+  }
+
+  test(
+    "over ssh user, port and repository arrive, and the protocol is the same",
+    async () => {
+      const place = of().place();
+      await using storage = bySsh(place, 'for last; do :; done; exec sh -c "$last"');
+      const version = written(await storage.create("a", bytes("one")));
+      written(await storage.replace("a", bytes("two"), version));
+      expect(await storage.replace("a", bytes("three"), version)).toEqual({ written: false });
+      expect(storage.description).toBe(`git+ssh://host:2222${place.path}`);
+    },
+    patientMs,
+  );
+
+  test("ssh that is refused, or does not know the host, is denied without effect", async () => {
+    for (const [line, message] of [
+      ["git@host: Permission denied (publickey).", /a key that may read and push/],
+      ["Host key verification failed.", /known_hosts/],
+    ] as const) {
+      await using storage = bySsh(of().place(), `echo "${line}" >&2; exit 255`);
+      await expect(storage.read("a")).rejects.toMatchObject({ code: "ACCESS_DENIED", message: matching(message) });
+      await expect(storage.create("a", bytes("x"))).rejects.toMatchObject({ code: "ACCESS_DENIED", applied: "no" });
+    }
+  });
 });
 
 on("http", (of) => {
