@@ -249,6 +249,38 @@ describeOn(ownPostgresServer, (start) => {
     });
   });
 
+  describe("a killed server", () => {
+    test("keeps every acknowledged write, and at most the one in doubt besides", async () => {
+      const storage = await connect({ parameters: { schema: await server.schema() } });
+      let version = await written(storage.create("a", bytes("0")));
+      for (let round = 1; round <= 3; round += 1) {
+        let [acknowledged, sent, killed] = [Number(text(await storage.read("a"))), 0, false];
+        const killing = pause(50 + 40 * round).then(async () => {
+          killed = true;
+          await server.kill();
+        });
+        try {
+          for (;;) {
+            sent = acknowledged + 1;
+            version = await written(storage.replace("a", bytes(`${sent}`), version));
+            acknowledged = sent;
+          }
+        } catch (error) {
+          expect(killed, String(error)).toBe(true);
+          expect(["OUTCOME_UNKNOWN", "STORAGE_UNAVAILABLE"]).toContain(errorCode(error));
+          if (appliedOf(error) === "no") sent = acknowledged;
+        }
+        await killing;
+        await server.up();
+        const stored = await storage.read("a");
+        expect([acknowledged, sent]).toContain(Number(text(stored)));
+        expect(acknowledged).toBeGreaterThan(0);
+        version = versionOf(stored);
+      }
+      await storage.close();
+    });
+  });
+
   describe("a frozen server", () => {
     test("applies a write whose client is gone: the outcome is unknown, and a later read shows it", async () => {
       const schema = await server.schema();
