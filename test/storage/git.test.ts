@@ -23,7 +23,8 @@ import { leaseStorageSuite } from "../../src/testing/lease-storage-suite.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
 import { runSuite } from "../../src/testing/run-suite.ts";
 import { SeededRandom } from "../../src/testing/seeded-random.ts";
-import { GitServer, gitStorage, leave, type GitTestPlace } from "../servers/support/git-server.ts";
+import { written } from "../../src/testing/storage-assertions.ts";
+import { git, GitServer, gitStorage, leave, type GitTestPlace } from "../servers/support/git-server.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tenure-git-test-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -267,6 +268,30 @@ describe("git storage, its copy of a branch", () => {
           (await gitStorage(place, { layout: "tree" }).read("a"))?.value,
         );
       }
+    }));
+
+  test("a person's merge is a write of whatever it changes on this branch, and of nothing else", () =>
+    onBranch(async (place) => {
+      const [main, side] = [
+        gitStorage(place, { layout: "tree" }),
+        gitStorage(place, { layout: "tree", branch: "side" }),
+      ];
+      const [first, kept] = [
+        written(await main.create("a", bytes("one"))),
+        written(await main.create("k", bytes("k"))),
+      ];
+      git(place.path, "branch", "side", "main");
+      const aside = written(await side.replace("a", bytes("aside"), first));
+      written(await main.create("b", bytes("left out by the merge")));
+      const person = ["-c", "user.name=p", "-c", "user.email=p@x"];
+      const parents = ["-p", "main", "-p", "side"];
+      const merge = git(place.path, ...person, "commit-tree", "side^{tree}", ...parents, "-m", "a merge");
+      git(place.path, "update-ref", "refs/heads/main", merge);
+      expect(await main.read("a")).toMatchObject({ value: bytes("aside"), version: merge });
+      expect(await main.read("b")).toBeUndefined();
+      for (const old of [first, aside]) expect(await main.replace("a", bytes("late"), old)).toEqual({ written: false });
+      expect(await main.read("k")).toMatchObject({ version: kept });
+      written(await main.replace("k", bytes("on"), kept));
     }));
 
   test("only git's own trace proves that a push was not sent", async () => {
