@@ -1,7 +1,7 @@
 import { RedisErrorReply, redisFailure, type RedisClient } from "./redis-client.ts";
 import { RedisConnections, type RedisClientOptions } from "./redis-connections.ts";
 import type { RedisWire, RedisWireParts } from "./redis-line.ts";
-import { answered, argument, connectionError, fieldsOf, placeOf } from "./redis-node-redis.ts";
+import { answered, argument, connectionError, demandSingle, fieldsOf, placeOf } from "./redis-node-redis.ts";
 
 /** What is used of a client of `ioredis`. It need not be connected. */
 export interface IoredisClient {
@@ -25,6 +25,7 @@ export interface IoredisConnection {
  */
 export function fromIoredis(client: IoredisClient, options: RedisClientOptions = {}): RedisClient {
   const { host, port, path, tls, db } = fieldsOf(client.options);
+  demandSingle(Reflect.get(client, "isCluster") !== true);
   const description = placeOf({ host, port, path, tls, database: db });
   return new RedisConnections(description, (parts) => openWire(client, db, parts), options);
 }

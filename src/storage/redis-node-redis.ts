@@ -1,3 +1,4 @@
+import { InvalidSettingsError } from "../errors.ts";
 import {
   RedisConnectionError,
   RedisErrorReply,
@@ -31,6 +32,7 @@ export interface NodeRedisConnection {
  */
 export function fromNodeRedis(client: NodeRedisClient, options: RedisClientOptions = {}): RedisClient {
   const given = fieldsOf(client.options);
+  demandSingle("select" in client && typeof client.duplicate === "function"); // others have no database to select
   const socket = fieldsOf(given["socket"]);
   const description = placeOf({ ...socket, database: given["database"] });
   return new RedisConnections(description, (parts) => openWire(client, socket, parts), options);
@@ -141,6 +143,13 @@ export function connectionError(error: unknown): RedisConnectionError {
   const failure = redisFailure(error);
   if (failure instanceof RedisConnectionError) return failure;
   return new RedisConnectionError(`the connection failed (${failure.message})`);
+}
+
+/** Clients of a whole cluster choose a node for each command, and send some of them again by themselves. */
+export function demandSingle(isSingle: boolean): void {
+  if (isSingle) return;
+  const problem = "client must be that of one node; with cluster: true it finds the others";
+  throw new InvalidSettingsError([problem], { operation: "open" });
 }
 
 /** The fields of what a library calls its options. */

@@ -1,13 +1,13 @@
 // Goal: the Redis driver keeps every promise of a storage where no server is at hand, and its own about URLs, clients
 // and settings. Method: the published suites, at a smaller scale, over a stub that speaks Redis's protocol.
 import { inspect } from "node:util";
-import { createClient } from "@redis/client";
-import { Redis } from "ioredis";
+import { createClient, createCluster, createSentinel } from "@redis/client";
+import { Cluster, Redis } from "ioredis";
 import { afterEach, beforeEach, describe, expect, it, test, vi } from "vitest";
 import { openStorage } from "../../src/storage/registry.ts";
 import { RedisErrorReply, type RedisClient } from "../../src/storage/redis-client.ts";
 import { connectionsTo } from "../../src/storage/redis-packages.ts";
-import { RedisStorage } from "../../src/storage/redis.ts";
+import { fromIoredis, fromNodeRedis, RedisStorage, type NodeRedisClient } from "../../src/storage/redis.ts";
 import { leaseStorageSuite } from "../../src/testing/lease-storage-suite.ts";
 import { runSuite, versionedStorageSuite } from "../../src/testing/versioned-storage-suite.ts";
 import { redisHarness, redisLibraries } from "../servers/support/redis-harness.ts";
@@ -93,6 +93,21 @@ describe("a redis URL", () => {
     await storage.create("a", bytes("x"));
     await storage.close();
     await vi.waitFor(() => expect(stub.connections.open).toBe(0));
+  });
+
+  it("refuses a client that chooses among nodes, and says what to do", () => {
+    const nodes = [{ host: "127.0.0.1", port: 1 }];
+    const cluster = new Cluster(nodes, { lazyConnect: true });
+    const others: readonly unknown[] = [
+      createCluster({ rootNodes: [{ url: "redis://127.0.0.1:1" }] }),
+      createSentinel({ name: "x", sentinelRootNodes: nodes }),
+    ];
+    expect(() => fromIoredis(cluster)).toThrow("cluster: true");
+    for (const other of others) {
+      // cast: what a caller without types may pass
+      expect(() => fromNodeRedis(other as NodeRedisClient)).toThrow("cluster: true");
+    }
+    cluster.disconnect();
   });
 
   it("refuses a client of another kind", async () => {
