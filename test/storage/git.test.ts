@@ -6,7 +6,7 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { inspect } from "node:util";
-import { afterAll, describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test, vi } from "vitest";
 import { gitError, gitFailure, without } from "../../src/storage/git-errors.ts";
 import { parseLog } from "../../src/storage/git-history.ts";
 import { importStream, parseObjects } from "../../src/storage/git-objects.ts";
@@ -250,23 +250,19 @@ describe("git storage, its copy of a branch", () => {
 
   test("what a sweeper takes out of the temporary copy is fetched again", () =>
     onBranch(async (place) => {
-      const sweepers = [
-        (copy: string) => join(copy, "objects"),
-        (copy: string) => copy,
-        (copy: string) => dirname(copy),
-      ];
+      const other = gitStorage(place, { layout: "tree" });
+      written(await other.create("a", bytes("one")));
+      const sweepers = [(copy: string) => join(copy, "objects"), (copy: string) => copy, dirname];
       for (const swept of sweepers) {
-        await using storage = gitStorage(place, { layout: "tree" });
-        await gitStorage(place, { layout: "tree" }).create("a", bytes("one"));
-        const before = readdirSync(tmpdir());
-        await storage.read("a");
-        const root = readdirSync(tmpdir()).find((name) => name.startsWith("tenure-git-") && !before.includes(name));
-        rmSync(swept(join(tmpdir(), root ?? "", "mirror-0")), { recursive: true });
+        const temporary = mkdtempSync(join(folder, "tmp-")); // others may use the usual one just now
+        vi.stubEnv("TMPDIR", temporary);
+        const storage = gitStorage(place, { layout: "tree" });
+        await storage.read("a").finally(() => vi.unstubAllEnvs());
+        const [root = ""] = readdirSync(temporary);
+        rmSync(swept(join(temporary, root, "mirror-0")), { recursive: true });
         await storage.read("a").catch(() => undefined); // it may notice only now
-        expect(await storage.create(`b/${randomUUID()}`, bytes("two"))).toMatchObject({ written: true });
-        expect((await storage.read("a"))?.value).toEqual(
-          (await gitStorage(place, { layout: "tree" }).read("a"))?.value,
-        );
+        written(await storage.create(`b/${randomUUID()}`, bytes("two")));
+        expect(await storage.read("a")).toEqual(await other.read("a"));
       }
     }));
 
