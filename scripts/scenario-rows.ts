@@ -7,8 +7,6 @@ export interface ScenarioRow {
   readonly notHere?: string;
 }
 
-const network = "the elector's side is in the rows beside it; sockets come with the first driver that has a network";
-
 /** The scenarios of the elector itself, and of the storages that come with it. Numbers are never given anew. */
 export const scenarioRows: readonly ScenarioRow[] = [
   row(1, "the leader's wall clock steps an hour ahead, and back", "same leader; held again after one round trip"),
@@ -26,16 +24,12 @@ export const scenarioRows: readonly ScenarioRow[] = [
   row(13, "answers late for an hour: by 0.4 V; writes' by 0.9 V; all by 1.1 V", "one term; steps down; never starts"),
   row(14, "requests lost, answers lost, both", "settled by the pair; validity never counts from the reading"),
   row(15, "an answer is lost, and a proxy repeats the request", "the lost race against oneself is recognised"),
-  row(16, "a black hole between leader and storage, without a reset", "stops in time; sockets are destroyed", {
-    notHere: network,
-  }),
-  row(17, "connections reset or refused, names not resolved", "paced tries", { notHere: network }),
+  row(16, "a black hole between leader and storage, without a reset", "stops in time; sockets are destroyed"),
+  row(17, "connections reset or refused, names not resolved", "paced tries"),
   row(18, "the leader's writes arrive, their answers do not", "it steps down; others wait from the last applied one"),
   row(19, "a partition heals at the expiry, the takeover, the release", "the new record is untouched"),
-  row(20, "an answer's body comes at one byte a second", "cut at the deadline of the call", { notHere: network }),
-  row(21, "the server restarts, pooled connections are dead", "the next try uses a new one, same term", {
-    notHere: network,
-  }),
+  row(20, "an answer's body comes at one byte a second", "cut at the deadline of the call"),
+  row(21, "the server restarts, pooled connections are dead", "the next try uses a new one, same term"),
   row(22, "429 or 503 with a `Retry-After` beyond the validity", "demoted in time; the header is honoured afterwards"),
   row(23, "the answer of an older renewal comes after that of a newer one", "validity never goes back"),
   row(24, "a replica answers with older records", "a lost race or an early renewal; the leader stays"),

@@ -1,0 +1,39 @@
+import { InvalidSettingsError } from "../errors.ts";
+import { runsProgram, type KubeConfigLike } from "./kubernetes-credentials.ts";
+
+/** Where the API server is. */
+export interface KubernetesAddress {
+  /** Without a slash at its end; it may have a path, behind a gateway. Holds no secret. */
+  readonly root: string;
+  readonly isTLS: boolean;
+  readonly isProxied: boolean;
+}
+
+/** Reads the address of the current cluster, and checks what cannot be changed by waiting. */
+export function kubernetesAddress(kubeConfig: KubeConfigLike, allowExecCredentials: boolean): KubernetesAddress {
+  const cluster = kubeConfig.getCurrentCluster();
+  if (cluster === null) throw invalid("the kubeconfig has no current cluster: set current-context");
+  const url = URL.canParse(cluster.server) ? new URL(cluster.server) : undefined;
+  if (url === undefined || (url.protocol !== "https:" && url.protocol !== "http:")) {
+    throw invalid("the server of the current cluster must be an https URL");
+  }
+  const isTLS = url.protocol === "https:";
+  if (!isTLS && cluster.skipTLSVerify !== true && !isLoopback(url.hostname)) {
+    const how = "use https, or set insecure-skip-tls-verify: true";
+    throw invalid(`${url.origin}: tokens would travel in the clear over plain http: ${how}`);
+  }
+  if (!allowExecCredentials && runsProgram(kubeConfig)) {
+    throw invalid("the current user's credentials come from a program (exec); allow it with --allow-exec-credentials");
+  }
+  // Neither user nor password of the URL: they would be shown, and a request does not use them.
+  const root = `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, "")}`;
+  return { root, isTLS, isProxied: (cluster.proxyUrl ?? "") !== "" };
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "[::1]" || /^127(?:\.\d{1,3}){3}$/.test(hostname);
+}
+
+function invalid(problem: string): InvalidSettingsError {
+  return new InvalidSettingsError([problem], { operation: "open" });
+}
