@@ -1,4 +1,5 @@
 import { ClosedError, StorageUnavailableError, UnknownOutcomeError } from "../errors.ts";
+import { describe, isWrite, whereOf, type ApiCall } from "../kubernetes/api-error.ts";
 import type {
   KubernetesClient,
   KubernetesResource,
@@ -15,7 +16,7 @@ import { sleep, type Clock } from "../system/clock.ts";
 import { linkSignals, TimeoutError, withDeadline } from "../system/signals.ts";
 import { refusal, type FakeAnswer } from "./fake-kubernetes-answer.ts";
 import type { FakeKubernetesApi } from "./fake-kubernetes-api.ts";
-import { readAnswer, resourceOf, troubleOf, writeAnswer, type Asked } from "./fake-kubernetes-trouble.ts";
+import { answerOfRead, answerOfWrite, resourceOf, troubleOf } from "./fake-kubernetes-trouble.ts";
 import {
   KubernetesFaults,
   type FakeVerb,
@@ -69,19 +70,19 @@ export class FakeKubernetesClient implements KubernetesClient {
 
   read(ref: ResourceRef, options?: CallOptions): Promise<KubernetesResource | undefined> {
     const request = { verb: "read", kind: ref, name: ref.name, act: () => this.#parts.api.read(ref) } as const;
-    return this.#send(request, options, readAnswer);
+    return this.#send(request, options, answerOfRead);
   }
 
   create(kind: ResourceKind, body: KubernetesResource, options?: CallOptions): Promise<WriteAnswer> {
     const act = (): FakeAnswer => this.#parts.api.create(kind, sent);
     const sent = structuredClone(body);
-    return this.#send({ verb: "create", kind, name: body.metadata?.name, body: sent, act }, options, writeAnswer);
+    return this.#send({ verb: "create", kind, name: body.metadata?.name, body: sent, act }, options, answerOfWrite);
   }
 
   replace(ref: ResourceRef, body: KubernetesResource, options?: CallOptions): Promise<WriteAnswer> {
     const sent = structuredClone(body);
     const act = (): FakeAnswer => this.#parts.api.replace(ref, sent);
-    return this.#send({ verb: "replace", kind: ref, name: ref.name, body: sent, act }, options, writeAnswer);
+    return this.#send({ verb: "replace", kind: ref, name: ref.name, body: sent, act }, options, answerOfWrite);
   }
 
   patch(
@@ -91,13 +92,13 @@ export class FakeKubernetesClient implements KubernetesClient {
   ): Promise<WriteAnswer> {
     const sent = structuredClone(merge);
     const act = (): FakeAnswer => this.#parts.api.patch(ref, sent, options?.subresource);
-    return this.#send({ verb: "patch", kind: ref, name: ref.name, body: sent, act }, options, writeAnswer);
+    return this.#send({ verb: "patch", kind: ref, name: ref.name, body: sent, act }, options, answerOfWrite);
   }
 
   list(kind: ResourceKind, query: ListQuery, options?: CallOptions): Promise<ResourcePage> {
     const act = (): FakeAnswer => this.#parts.api.list(kind, query);
-    return this.#send({ verb: "list", kind, name: undefined, query, act }, options, (answer, asked) => {
-      const { metadata, items } = resourceOf(answer, asked, false);
+    return this.#send({ verb: "list", kind, name: undefined, query, act }, options, (answer, call) => {
+      const { metadata, items } = resourceOf(answer) ?? troubleOf(answer, call) ?? {};
       const token: unknown = metadata?.["continue"];
       return {
         items: items as readonly KubernetesResource[], // cast: the list of the fake's own answer
@@ -113,11 +114,11 @@ export class FakeKubernetesClient implements KubernetesClient {
     { signal }: { readonly signal: AbortSignal },
   ): AsyncGenerator<WatchEvent, void, undefined> {
     this.#note({ verb: "watch", kind, name: undefined, query });
-    const asked = this.#asked("watch", kind, undefined);
-    if (!this.#parts.api.serves(kind)) throw troubleOf({ status: 404, body: "404 page not found\n" }, asked, false);
+    const call = this.#call("watch", kind, undefined);
+    if (!this.#parts.api.serves(kind)) troubleOf({ status: 404, body: "404 page not found\n" }, call);
     const fault = this.#faults.take("watch", kind.plural);
     if (fault?.kind === "fail") throw fault.error;
-    if (fault?.kind === "refuse") throw troubleOf(fault.answer, asked, false);
+    if (fault?.kind === "refuse") troubleOf(fault.answer, call);
     const over = linkSignals(signal, this.#closing.signal);
     try {
       if (fault?.kind === "hang")
@@ -181,21 +182,21 @@ export class FakeKubernetesClient implements KubernetesClient {
   }
 
   async #send<T>(
-    { kind, act, ...call }: Request & { readonly act: () => FakeAnswer },
+    { kind, act, ...request }: Request & { readonly act: () => FakeAnswer },
     options: CallOptions | undefined,
-    fold: (answer: FakeAnswer, asked: Asked) => T,
+    fold: (answer: FakeAnswer, call: ApiCall) => T,
   ): Promise<T> {
     options?.signal?.throwIfAborted();
-    this.#note({ kind, ...call });
-    const fault = this.#faults.take(call.verb, kind.plural);
-    const asked = this.#asked(call.verb, kind, call.name);
+    this.#note({ kind, ...request });
+    const fault = this.#faults.take(request.verb, kind.plural);
+    const call = this.#call(request.verb, kind, request.name);
     const { clock } = this.#parts;
     const deadline = { clock, timeoutMs: options?.timeoutMs ?? 10_000, closing: this.#closing.signal };
     try {
       const answer = await withDeadline({ ...deadline, signal: options?.signal }, () => this.#answer(fault, act));
-      return fold(answer, asked);
+      return fold(answer, call);
     } catch (error) {
-      throw error instanceof TimeoutError ? overdue(error, asked) : error;
+      throw error instanceof TimeoutError ? overdue(error, call) : error;
     }
   }
 
@@ -220,8 +221,8 @@ export class FakeKubernetesClient implements KubernetesClient {
     this.log.push({ ...call, plural: kind.plural, ...(name !== undefined && { name }), atMs });
   }
 
-  #asked(verb: FakeVerb, { plural, namespace }: ResourceKind, name: string | undefined): Asked {
-    return { verb, what: `${plural} ${namespace}/${name ?? ""}`, server: this.description };
+  #call(operation: FakeVerb, kind: ResourceKind, name: string | undefined): ApiCall {
+    return { operation, cluster: this.description, kind, name };
   }
 }
 
@@ -233,9 +234,7 @@ interface Request {
   readonly query?: ListQuery | WatchQuery;
 }
 
-function overdue(cause: TimeoutError, { verb, what, server }: Asked): Error {
-  const message = `cannot ${verb} ${what} in ${server}: ${cause.message}`;
-  const details = { operation: verb, storage: server, cause };
-  const isRead = verb === "read" || verb === "list";
-  return isRead ? new StorageUnavailableError(message, details) : new UnknownOutcomeError(message, details);
+function overdue(cause: TimeoutError, call: ApiCall): Error {
+  const [message, details] = [describe(call, cause.message), { ...whereOf(call), cause }];
+  return isWrite(call) ? new UnknownOutcomeError(message, details) : new StorageUnavailableError(message, details);
 }
