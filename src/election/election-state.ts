@@ -74,6 +74,8 @@ export interface TermState {
   answeredReadSeq: number;
   /** Something that is not mine was received, but may be stale: the next conditional write judges. */
   challenged: boolean;
+  /** A read since the last confirmation showed another record: its absence afterwards may not be that of mine. */
+  sawForeign: boolean;
   lastEarlyRenewMs: number;
   /** The order of the moment since which the clocks are suspect. */
   suspectSeq: number | undefined;
@@ -241,7 +243,7 @@ export function beginTerm(number: number, startedMs: number, validUntilMs: numbe
       retriedAtOnce: false,
       lostRace: undefined,
     },
-    ...{ answeredReadSeq: 0, challenged: false, lastEarlyRenewMs: -Infinity, suspectSeq: undefined },
+    ...{ answeredReadSeq: 0, challenged: false, sawForeign: false, lastEarlyRenewMs: -Infinity, suspectSeq: undefined },
     ...{ loss: undefined, ending: undefined, drainUntilMs: Infinity, workEnded: false, runningSteps: 0 },
     ...{ closed: false, stopCallbackEnded: false },
   };

@@ -67,7 +67,8 @@ export class Observation {
     this.#judgeLostAcquisition(undefined, undefined, receipt);
     this.#settleRelease(receipt, undefined);
     const { term } = state;
-    if (term !== undefined && term.loss === undefined && truth) state.erasedValidUntilMs = term.validUntilMs;
+    const erased = term !== undefined && term.loss === undefined && truth && !term.sawForeign;
+    if (erased) state.erasedValidUntilMs = term.validUntilMs;
     if (!this.#judgeMissing(truth, receipt)) return;
     const nowMs = receipt.now.observerMs;
     const { seen } = state;
@@ -87,6 +88,7 @@ export class Observation {
     const message = error instanceof Error ? printable(error.message, 500) : "the record cannot be read";
     raise(state, "unreadableRecord", { cause, message });
     this.#settleRelease(receipt, undefined);
+    this.#noteForeign(receipt);
     if (!this.#judgeMissing(truth, receipt)) return;
     state.seen = { kind: "unreadable" };
     state.erasedValidUntilMs = -Infinity; // its writer may lead: an absence after this is like any other
@@ -182,6 +184,7 @@ export class Observation {
   #judgeForeign(seen: SeenRecord, receipt: Receipt, truth: boolean): void {
     const { term } = this.#state;
     if (term === undefined) return;
+    this.#noteForeign(receipt);
     const { record } = seen;
     // Read before my newest write was confirmed, it may show a half of that (two locks, one written): a challenge.
     const early = receipt.readSeq !== undefined && receipt.readSeq < (this.#state.sent.confirmed?.seq ?? 0);
@@ -192,6 +195,12 @@ export class Observation {
     } else {
       term.challenged = true;
     }
+  }
+
+  /** Something else than my record was there after my last confirmed write, or a lagging replica showed it. */
+  #noteForeign({ readSeq }: Receipt): void {
+    const { term, sent } = this.#state;
+    if (term !== undefined && readSeq !== undefined && readSeq > (sent.confirmed?.seq ?? 0)) term.sawForeign = true;
   }
 
   /** The same for a record that is absent or unreadable; says whether it becomes what is in hand. */

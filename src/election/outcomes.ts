@@ -105,6 +105,7 @@ export class Outcomes {
     term.failures = 0;
     term.retriedAtOnce = false;
     term.challenged = false;
+    term.sawForeign = false;
     // A race that was lost by a write which this confirmation dropped needs no judge any more.
     if (!state.sent.later.some((other) => other.status === "lost")) term.lostRace = undefined;
     if (term.suspectSeq !== undefined && write.sentSeq > term.suspectSeq) term.suspectSeq = undefined;

@@ -1,5 +1,6 @@
 import type { ElectionState, Readings } from "./election-state.ts";
 import type { FoldParts } from "./fold-parts.ts";
+import type { StopReason } from "./leadership.ts";
 import type { ResolvedSettings } from "./settings.ts";
 
 /** The wait before a record that was not renewed may be replaced: never the challenger's duration alone. */
@@ -23,4 +24,9 @@ export function pauseAfterFailure(state: ElectionState, now: Readings, settings:
 export function beQuiet(state: ElectionState, now: Readings, retryAfterMs: number): void {
   const untilMs = now.observerMs + Math.min(retryAfterMs, 60_000);
   if (retryAfterMs > 0) state.quietUntilMs = Math.max(state.quietUntilMs, untilMs);
+}
+
+/** Whoever gave up its term by itself lets others go first. */
+export function holdsBack(reason: StopReason | undefined): boolean {
+  return reason === "resigned" || reason === "workReturned";
 }

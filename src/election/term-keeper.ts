@@ -4,7 +4,7 @@ import { raise } from "./alarms.ts";
 import type { CampaignContext } from "./campaign-context.ts";
 import { beginTerm, type Readings, type TermState } from "./election-state.ts";
 import type { StopReason } from "./leadership.ts";
-import { drawRetryPause } from "./pauses.ts";
+import { drawRetryPause, holdsBack } from "./pauses.ts";
 import { reportLeader } from "./sightings.ts";
 import { TermLeadership, type TermHooks } from "./term-leadership.ts";
 import { TermRun, type CampaignWork, type WorkEnd } from "./term-run.ts";
@@ -143,10 +143,11 @@ export class TermKeeper {
     if (release === undefined) return;
     state.release = undefined;
     state.phase = "following";
-    if (release.applied) {
-      state.seen = { kind: "nothing" }; // what is there now, nobody has seen
-    } else if (release.step !== "done") {
-      state.releaseGivenUp = true;
+    if (release.applied) state.seen = { kind: "nothing" }; // what is there now, nobody has seen
+    const givenUp = !release.applied && release.step !== "done";
+    if (givenUp) state.releaseGivenUp = true;
+    // Others go first, counted from here: a release that took long must not use up their time.
+    if (givenUp || holdsBack(state.lastReason)) {
       state.holdUntilMs = Math.max(state.holdUntilMs, clocks.observerMs() + drawRetryPause(this.#context));
     }
     this.#termOver();
@@ -196,7 +197,7 @@ export class TermKeeper {
       const mostMs = Math.min(maxMs, minMs * 2 ** Math.min(this.#failedTerms + 1, 30));
       holdMs = minMs + random.next() * (mostMs - minMs);
       this.#failedTerms += 1;
-    } else if (reason === "resigned" || reason === "workReturned") {
+    } else if (holdsBack(reason)) {
       holdMs = drawRetryPause(this.#context);
     }
     state.holdUntilMs = Math.max(state.holdUntilMs, now.observerMs + holdMs);

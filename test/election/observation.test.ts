@@ -214,6 +214,24 @@ describe("a term whose record is gone", () => {
     expect(folding.state.erasedValidUntilMs).toBe(term(folding.state).validUntilMs);
   });
 
+  it("leaves nothing where a read showed anything else since the last confirmation, be it stale", () => {
+    for (const see of [(one: Folding) => one.readGarbage(corrupt), (one: Folding) => one.read(predecessor, "v9")]) {
+      const folding = leader();
+      see(folding);
+      expect(term(folding.state).loss).toBeUndefined();
+      folding.outcomes.lostRace(folding.send("renew"));
+      folding.readNothing();
+      expect(term(folding.state).loss).toBe("erased");
+      expect(folding.state.erasedValidUntilMs).toBe(-Infinity);
+    }
+    const confirmed = leader();
+    confirmed.readGarbage(corrupt);
+    confirmed.confirm(confirmed.send("renew"));
+    confirmed.outcomes.lostRace(confirmed.send("renew"));
+    confirmed.readNothing();
+    expect(confirmed.state.erasedValidUntilMs).toBe(term(confirmed.state).validUntilMs);
+  });
+
   it("leaves nothing where something unreadable, or a blank record, was seen before", () => {
     for (const see of [(one: Folding) => one.readGarbage(corrupt), (one: Folding) => one.read(free, "v9")]) {
       const folding = loser();

@@ -355,6 +355,19 @@ describe("the end of a release", () => {
     expect(parts.story.at(-1)).toBe("over");
   });
 
+  it("counts the time that is left to others from there, however long it took", async () => {
+    for (const [reason, holdMs] of [
+      ["resigned", 2_000],
+      ["stopped", -3_000],
+    ] as const) {
+      const parts = await leading();
+      await endWith(parts, reason);
+      await parts.clock.advance(3_000);
+      endRelease(parts, true);
+      expect(parts.state.holdUntilMs - 53_000, reason).toBe(holdMs);
+    }
+  });
+
   it("that found somebody else keeps what it found", async () => {
     const parts = await leading();
     await endWith(parts, "resigned");

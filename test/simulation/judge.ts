@@ -71,6 +71,7 @@ function leaderAfterHealing(run: PlayedRun, terms: readonly Term[], ledShare: nu
   // No new term begins where the work of an earlier one goes on; a term that drained has yet to run out.
   const freeAtMs = freeOfWorkAtMs(run) + plan.preset.renewDeadlineMs / (1 - plan.drift);
   if (!steady && freeAtMs + leaderWithinMs > stoppedAtMs) return problems;
+  if (waitsForLongLease(run.events)) return problems;
   if (first === undefined || first.fromMs > untilMs) {
     const told = first === undefined ? "nobody leads" : `the first leader comes ${ms(first.fromMs - healedAtMs)}`;
     const text = `${told} after everything has healed; within ${ms(untilMs - healedAtMs)} one must`;
@@ -81,6 +82,14 @@ function leaderAfterHealing(run: PlayedRun, terms: readonly Term[], ledShare: nu
     problems.push({ invariant: "ledShare", atMs: stoppedAtMs, text });
   }
   return problems;
+}
+
+/** A lease too long to be honoured was deleted: its holder is left the longest that is honoured, an hour (F4). */
+function waitsForLongLease(events: readonly HistoryEvent[]): boolean {
+  const alarm = events.findIndex((event) => event.what === "alarm" && event.kind === "hostileDuration");
+  const isDeletion = (event: HistoryEvent): boolean =>
+    event.what === "apply" && event.kind === "outside" && event.version === undefined;
+  return alarm >= 0 && events.slice(alarm).some(isDeletion);
 }
 
 /** From when on, after healing, somebody is there whose work of earlier terms has ended. */
