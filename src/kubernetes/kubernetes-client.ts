@@ -1,6 +1,7 @@
-import { errorCode, PackageMissingError } from "../errors.ts";
+import { errorCode, InvalidSettingsError, PackageMissingError } from "../errors.ts";
 import type { CallOptions } from "../storage/versioned-storage.ts";
 import { systemClock, type Clock } from "../system/clock.ts";
+import { printable } from "../system/logger.ts";
 import { systemRandom, type Random } from "../system/random.ts";
 import type { ApiAnswer, ApiCall } from "./api-error.ts";
 import { kubernetesAddress, type KubernetesAddress } from "./kubernetes-address.ts";
@@ -70,8 +71,18 @@ function loadPackage(name: string = "@kubernetes/client-node"): Promise<KubeConf
 async function loadDefault(load: () => Promise<KubeConfigPackage>): Promise<KubeConfigLike> {
   const { KubeConfig } = await load().catch(explain);
   const kubeConfig = new KubeConfig();
-  kubeConfig.loadFromDefault();
-  return kubeConfig;
+  try {
+    kubeConfig.loadFromDefault();
+  } catch (error) {
+    // Without its cause: an error of YAML quotes lines of the file, and these hold keys and tokens.
+    const name = errorCode(error) ?? (error instanceof Error ? error.name : typeof error);
+    throw new InvalidSettingsError([`the kubeconfig cannot be read (${printable(name, 40)})`], { operation: "open" });
+  }
+  const cluster = kubeConfig.getCurrentCluster();
+  if (cluster?.server !== "http://localhost:8080" || cluster.skipTLSVerify === true) return kubeConfig;
+  throw new InvalidSettingsError(["no kubeconfig was found: set KUBECONFIG, or run in a cluster"], {
+    operation: "open",
+  });
 }
 
 /** A package that is there and cannot be loaded is one that needs a newer Node. */

@@ -19,7 +19,6 @@ const idleMs = 75_000;
 export class KubernetesPools {
   readonly #isTLS: boolean;
   readonly #sockets = new Set<Socket>();
-  readonly #retired = new Set<HttpAgent>();
   #pool: Pool | undefined;
 
   constructor(isTLS: boolean) {
@@ -52,19 +51,17 @@ export class KubernetesPools {
     if (this.#pool !== undefined) destroyIdle(this.#pool.agents[use]);
   }
 
+  /** The agent of a proxy stays as it is: it belongs to `KubeConfig`, and others may use it. */
   close(): void {
-    this.#retire();
     for (const socket of this.#sockets) socket.destroy();
-    this.#retired.clear();
+    this.#pool = undefined;
   }
 
   /** Requests under way end as they would; afterwards their connections are not kept. */
   #retire(): void {
-    for (const agent of this.#retired) if (Object.keys(agent.sockets).length === 0) this.#retired.delete(agent);
     for (const agent of new Set(Object.values(this.#pool?.agents ?? {}))) {
       agent.maxFreeSockets = 0;
       destroyIdle(agent);
-      this.#retired.add(agent);
     }
     this.#pool = undefined;
   }

@@ -5,6 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import { openKubernetesClient } from "../../src/kubernetes/kubernetes-client.ts";
 
@@ -57,6 +58,29 @@ describe("K-8 the package @kubernetes/client-node", () => {
     });
     rmSync(folder, { recursive: true });
     expect(stdout).toBe("https://default.test:6443\n");
+  });
+
+  it("K-10 a kubeconfig that cannot be read is told without a line of it, and a missing one as missing", async () => {
+    const packageOf = (loadFromDefault: () => void) => {
+      const server = "http://localhost:8080";
+      const KubeConfig = class {
+        getCurrentCluster = (): { server: string } => ({ server });
+        applyToHTTPSOptions = (): Promise<void> => Promise.resolve();
+        loadFromDefault = loadFromDefault;
+      };
+      return () => Promise.resolve({ KubeConfig });
+    };
+    const quoting = packageOf(() => {
+      throw Object.assign(new Error("bad indentation: token: s3cret"), { name: "YAMLException" });
+    });
+    const error: unknown = await openKubernetesClient({}, quoting).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ code: "INVALID_SETTINGS", message: "the kubeconfig cannot be read (YAMLException)" });
+    expect(inspect(error)).not.toContain("s3cret");
+    const missing = openKubernetesClient(
+      {},
+      packageOf(() => {}),
+    );
+    await expect(missing).rejects.toThrow("no kubeconfig was found: set KUBECONFIG, or run in a cluster");
   });
 
   it("K-8 no declaration of ours names it", () => {
