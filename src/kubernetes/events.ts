@@ -102,7 +102,9 @@ export class LeaseEvents {
     try {
       await this.#put(series, told, api);
     } catch (error) {
-      if (errorCode(error) !== "ACCESS_DENIED") return this.#log("debug", "an event was not told", error);
+      const code = errorCode(error);
+      // Injected clients may know no core group.
+      if (code !== "ACCESS_DENIED" && code !== "UNSUPPORTED") return this.#log("debug", "an event was not told", error);
       this.#api = api === "core" ? "off" : "core";
       if (this.#api === "core") return this.#send(series, told);
       this.#log("warn", "events are not allowed, so none is told from now on", error);

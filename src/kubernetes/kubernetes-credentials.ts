@@ -15,15 +15,25 @@ export interface KubeCluster {
 
 /** What `applyToHTTPSOptions` fills; of `https.RequestOptions`. */
 export interface KubeRequestOptions {
+  /** Headers of every request: authorization, impersonation. */
   headers?: unknown;
+  /** User and password of basic authentication. */
   auth?: unknown;
+  /** Whom to trust with the server's certificate. */
   ca?: unknown;
+  /** The certificate of the client. */
   cert?: unknown;
+  /** Its private key. */
   key?: unknown;
+  /** Both of them, in one file. */
   pfx?: unknown;
+  /** Opens `key` or `pfx`. */
   passphrase?: unknown;
+  /** The name in the server's certificate, if not that of the address. */
   servername?: unknown;
+  /** `false`: any certificate will do. */
   rejectUnauthorized?: unknown;
+  /** What opens connections; used behind a proxy only. */
   agent?: unknown;
 }
 

@@ -4,6 +4,7 @@ import { sleep, type Clock } from "../system/clock.ts";
 import { printable } from "../system/logger.ts";
 import type { Random } from "../system/random.ts";
 import { linkSignals } from "../system/signals.ts";
+import { isExpired } from "./api-error.ts";
 import type {
   KubernetesClient,
   KubernetesResource,
@@ -55,7 +56,7 @@ export class LeaseWatch {
 
   /**
    * Hints with what they saw, until `signal` falls, the server ends the watch, its history is gone, or nothing comes
-   * for two minutes. Throws what the caller should hear of; that watching is not allowed, once.
+   * for two minutes. Throws what the caller should hear of; that watching is not allowed, or not possible, once.
    */
   async *hints(signal: AbortSignal): AsyncGenerator<LockHint, void, undefined> {
     if (this.#denied && !(await this.#paused(signal))) return;
@@ -67,10 +68,10 @@ export class LeaseWatch {
       yield* this.#session(resumeAt, over.signal);
     } catch (error) {
       this.#resumeAt = undefined;
-      if (signal.aborted) return;
-      const again = this.#denied && errorCode(error) === "ACCESS_DENIED";
-      this.#denied = errorCode(error) === "ACCESS_DENIED";
-      if (!again) throw error;
+      if (signal.aborted || isExpired(error)) return;
+      const told = this.#denied;
+      this.#denied = isDenied(error);
+      if (!told || !this.#denied) throw error;
     } finally {
       over.abort(new Error("the watch is over"));
       over.unlink();
@@ -158,4 +159,10 @@ export class LeaseWatch {
     const key = `${ref.namespace}/${ref.name}`;
     return new StorageUnavailableError(message, { operation: "watch", storage: client.description, key });
   }
+}
+
+/** Whether asking again soon is of no use: no right, or a client that cannot watch. */
+function isDenied(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === "ACCESS_DENIED" || code === "UNSUPPORTED";
 }

@@ -1,7 +1,7 @@
 // Goal: the watch of a Lease tells each change of the record with the record itself, and ends where it cannot be
 // trusted any more. Method: a lock's hints over a fake cluster whose history, silence and errors the test decides.
 import { beforeEach, describe, expect, it } from "vitest";
-import { AccessDeniedError, StorageUnavailableError } from "../../src/errors.ts";
+import { AccessDeniedError, StorageUnavailableError, UnsupportedError } from "../../src/errors.ts";
 import type { WatchQuery } from "../../src/kubernetes/kubernetes-resources.ts";
 import { LeaseLock } from "../../src/kubernetes/lease-lock.ts";
 import type { LockHint } from "../../src/lock/resource-lock.ts";
@@ -273,6 +273,24 @@ describe("K-26: the hints end", () => {
     const third = follow();
     await clock.advance(600_000);
     expect(holders(third)).toEqual(["a"]);
+  });
+
+  it("of a client that cannot watch: once with an error, and not asked again for ten minutes", async () => {
+    client.fail(new UnsupportedError("no watch was given"), { on: "watch" });
+    const first = follow();
+    await clock.advance();
+    expect(first.error).toBeInstanceOf(UnsupportedError);
+    const second = follow();
+    await clock.advance(600_000);
+    expect(second).toMatchObject({ ended: "quietly", error: undefined });
+    expect(queries()).toHaveLength(2);
+  });
+
+  it("without an error when the opening itself is answered with 410", async () => {
+    client.refuse(410, { on: "watch", times: 1 });
+    const first = follow();
+    await clock.advance();
+    expect(first).toMatchObject({ ended: "quietly", error: undefined });
   });
 
   it("with 403, and the pause after it ends with the signal", async () => {

@@ -16,6 +16,7 @@ describe("entry points", () => {
     for (const driver of drivers) expect(driver).toMatch(/^tenure\/storage\/[a-z0-9]+$/);
     expect(specifiers.filter((specifier) => !drivers.includes(specifier))).toEqual([
       "tenure",
+      "tenure/kubernetes",
       "tenure/storage",
       "tenure/telemetry",
       "tenure/testing",
@@ -62,6 +63,11 @@ describe("entry points", () => {
     const loaded = loadedBy("tenure/testing");
     expect(loaded.filter((path) => !ours(path) && path !== "eventemitter3")).toEqual([]);
     expect(loaded.filter(isDriver)).toEqual([]);
+  });
+
+  it("import of tenure/kubernetes loads no client, no driver and no elector", () => {
+    const loaded = loadedBy("tenure/kubernetes");
+    expect(loaded.filter((path) => !ours(path) || /^(election|storage|testing)\//.test(path))).toEqual([]);
   });
 
   it("import of tenure/telemetry loads no package and no elector", () => {

@@ -1,0 +1,26 @@
+export {
+  fromCustomObjectsApi,
+  type CustomBody,
+  type CustomKindRequest,
+  type CustomListQuery,
+  type CustomObjectRequest,
+  type CustomObjectsApiLike,
+  type CustomObjectsOptions,
+} from "./custom-objects-api.ts";
+export type { WatchLike, WatchQueryOptions } from "./custom-objects-watch.ts";
+export type { EventsApi } from "./events.ts";
+export { openKubernetesClient, type KubeConfigPackage, type KubernetesClientOptions } from "./kubernetes-client.ts";
+export type { KubeCluster, KubeConfigLike, KubeRequestOptions } from "./kubernetes-credentials.ts";
+export type {
+  KubernetesClient,
+  KubernetesResource,
+  ListQuery,
+  ResourceKind,
+  ResourceMetadata,
+  ResourcePage,
+  ResourceRef,
+  WatchEvent,
+  WatchQuery,
+  WriteAnswer,
+} from "./kubernetes-resources.ts";
+export { LeaseLock, type LeaseLockOptions } from "./lease-lock.ts";
