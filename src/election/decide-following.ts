@@ -8,6 +8,9 @@ import type { ResolvedSettings } from "./settings.ts";
 /** Candidates spread no further than this, however slow the storage is. */
 const longestWindowMs = 1_000;
 
+/** A timer for less is late by more. */
+const shortestTimerMs = 1;
+
 /** Terms beyond what a re-creation may have missed. */
 const missedTerms = 1_000;
 
@@ -91,7 +94,8 @@ function decideFree(state: ElectionState, nowMs: number, settings: ResolvedSetti
   if (preferredHolder !== undefined && preferredHolder !== "" && preferredHolder !== state.identity) {
     if (nowMs < preferredUntilMs) return observe(state, nowMs, preferredUntilMs); // F9
   }
-  const dueMs = seen.firstReceiptMs + seen.share * Math.min(state.rttMs, longestWindowMs);
+  const spreadMs = seen.share * Math.min(state.warmRttMs, longestWindowMs);
+  const dueMs = seen.firstReceiptMs + (spreadMs < shortestTimerMs ? 0 : spreadMs);
   if (nowMs < dueMs) return observe(state, nowMs, dueMs);
   return acquireWhenFresh(state, nowMs, settings); // F10
 }

@@ -168,7 +168,10 @@ export interface ElectionState {
   editedAcquisitions: number;
   acquirePauseUntilMs: number;
   windowDoublings: number;
+  /** The round trip, as far as it was measured. */
   rttMs: number;
+  /** The same without the first one, which connects; 0 before the second. */
+  warmRttMs: number;
   lastWriteMs: number;
 
   /** The highest term that has begun, and the acquisition that it began with. */
@@ -211,7 +214,7 @@ export function initialState(identity: string, nowMs: number): ElectionState {
     ...{ watchLive: false, watchOpenedSeq: undefined, hintPending: false, hintTokens: 10, hintTokensAtMs: nowMs },
     ...{ acquiring: undefined, lostAcquisition: undefined, editedAcquisitions: 0 },
     ...{ acquirePauseUntilMs: -Infinity, windowDoublings: 0 },
-    ...{ rttMs: 0, lastWriteMs: -Infinity },
+    ...{ rttMs: 0, warmRttMs: 0, lastWriteMs: -Infinity },
     ...{
       begunTerm: 0,
       begunWrite: undefined,

@@ -227,7 +227,13 @@ export class LockTraffic {
 
   #measure(ms: number): void {
     const { state } = this.#context;
-    // Down at once, up slowly: what was measured during an outage must not spread takeovers for hours.
-    state.rttMs = state.rttMs === 0 || ms < state.rttMs ? ms : 0.8 * state.rttMs + 0.2 * ms;
+    // The first one connects: after a push it must not hold up a takeover.
+    if (state.rttMs > 0) state.warmRttMs = smoothed(state.warmRttMs, ms);
+    state.rttMs = smoothed(state.rttMs, ms);
   }
+}
+
+/** Down at once, up slowly: what was measured during an outage must not spread takeovers for hours. */
+function smoothed(beforeMs: number, ms: number): number {
+  return beforeMs === 0 || ms < beforeMs ? ms : 0.8 * beforeMs + 0.2 * ms;
 }

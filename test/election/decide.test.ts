@@ -253,10 +253,20 @@ describe("a candidate that follows", () => {
     [
       "decide F10: free: take over at the drawn moment of a round trip",
       following((state) => {
-        state.rttMs = 100;
+        state.warmRttMs = 100;
         state.seen = seen(free, 0, { share: 0.4 });
       }),
       waitUntil(nowMs + 40),
+    ],
+    [
+      "decide F10: free, and the round trip is shorter than a timer: at once",
+      following((state) => {
+        state.rttMs = 17;
+        state.warmRttMs = 1.2;
+        state.highestTerm = 8;
+        state.seen = seen(free, 0, { share: 0.8 });
+      }),
+      { do: "takeOver", term: 9 },
     ],
     [
       "decide F10: free, and the preferred one is me: at once",

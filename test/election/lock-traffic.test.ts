@@ -119,15 +119,16 @@ describe("a read", () => {
 
   it("measures the round trip: longer ones are smoothed, a shorter one counts at once; writes are measured, too", async () => {
     const parts = trafficOf();
-    for (const [answerMs, rttMs] of [
-      [10, 10],
-      [20, 12],
-      [4, 4],
+    for (const [answerMs, rttMs, warmRttMs] of [
+      [10, 10, 0], // it connects
+      [20, 12, 20],
+      [4, 4, 4],
     ] as const) {
       parts.lock.delay({ answerMs }, { times: 1 });
       parts.traffic.read();
       await parts.clock.advance(answerMs);
       expect(parts.state.rttMs).toBeCloseTo(rttMs);
+      expect(parts.state.warmRttMs).toBeCloseTo(warmRttMs);
     }
     parts.lock.delay({ answerMs: 3 }, { times: 1 });
     parts.traffic.create(1);

@@ -306,7 +306,7 @@ export const ownDefects: readonly Mutant[] = [
   {
     id: "D23",
     flaw: "Round trips measured in an outage spread takeovers for hours.",
-    edits: [inElection("lock-traffic", "state.rttMs === 0 || ms < state.rttMs ? ms :", "state.rttMs === 0 ? ms :")],
+    edits: [inElection("lock-traffic", "beforeMs === 0 || ms < beforeMs ? ms :", "beforeMs === 0 ? ms :")],
     scenario: { tests: [...electionTests("mutant-gaps", "round trips measured in an outage")] },
   },
   {
