@@ -3,8 +3,13 @@ import { runsProgram, type KubeConfigLike } from "./kubernetes-credentials.ts";
 
 /** Where the API server is. */
 export interface KubernetesAddress {
-  /** Without a slash at its end; it may have a path, behind a gateway. Holds no secret. */
+  /** For people: without a slash at its end, and without user and password. */
   readonly root: string;
+  /** An IPv6 address has no brackets here. */
+  readonly hostname: string;
+  readonly port: number;
+  /** `""`, or that of a gateway, without a slash at its end. */
+  readonly path: string;
   readonly isTLS: boolean;
   readonly isProxied: boolean;
 }
@@ -25,9 +30,15 @@ export function kubernetesAddress(kubeConfig: KubeConfigLike, allowExecCredentia
   if (!allowExecCredentials && runsProgram(kubeConfig)) {
     throw invalid("the current user's credentials come from a program (exec); allow it with --allow-exec-credentials");
   }
-  // Neither user nor password of the URL: they would be shown, and a request does not use them.
-  const root = `${url.protocol}//${url.host}${url.pathname.replace(/\/+$/, "")}`;
-  return { root, isTLS, isProxied: (cluster.proxyUrl ?? "") !== "" };
+  const path = url.pathname.replace(/\/+$/, "");
+  return {
+    root: `${url.protocol}//${url.host}${path}`,
+    hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    port: Number(url.port === "" ? (isTLS ? 443 : 80) : url.port),
+    path,
+    isTLS,
+    isProxied: (cluster.proxyUrl ?? "") !== "",
+  };
 }
 
 function isLoopback(hostname: string): boolean {

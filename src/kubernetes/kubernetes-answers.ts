@@ -9,10 +9,11 @@ export const maxResourceBytes: number = 2 * 2 ** 20;
 export const maxPageBytes: number = 64 * 2 ** 20;
 
 /** The body of a write as it is sent. @throws {ValueTooLargeError} before anything is. */
-export function encodeBody(call: ApiCall, body: object): Buffer {
-  const bytes = Buffer.from(JSON.stringify(body));
-  if (bytes.length <= maxResourceBytes) return bytes;
-  const why = `${bytes.length} bytes are more than the ${maxResourceBytes} that a resource may have`;
+export function encodeBody(call: ApiCall, body: object): string {
+  const text = JSON.stringify(body);
+  const length = Buffer.byteLength(text);
+  if (length <= maxResourceBytes) return text;
+  const why = `${length} bytes are more than the ${maxResourceBytes} that a resource may have`;
   throw new ValueTooLargeError(describe(call, why), { ...whereOf(call), limit: maxResourceBytes });
 }
 

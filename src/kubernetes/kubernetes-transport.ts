@@ -19,7 +19,7 @@ export interface TransportRequest {
   readonly method: KubernetesRequest["method"];
   /** Below the server's address, with its query. */
   readonly path: string;
-  readonly body?: Buffer | undefined;
+  readonly body?: string | undefined;
   readonly contentType?: string | undefined;
 }
 
@@ -31,6 +31,7 @@ export class KubernetesTransport {
   readonly #kubeConfig: KubeConfigLike;
   readonly #address: KubernetesAddress;
   readonly #pools: KubernetesPools;
+  readonly #track: KubernetesRequest["onSocket"] = (socket) => this.#pools.track(socket);
 
   constructor(kubeConfig: KubeConfigLike, address: KubernetesAddress) {
     this.#kubeConfig = kubeConfig;
@@ -50,22 +51,21 @@ export class KubernetesTransport {
   }
 
   /** One request, until the headers of its answer are there. */
-  async open(use: PoolUse, request: TransportRequest, attempt: RequestAttempt): Promise<IncomingMessage> {
+  async open(use: PoolUse, asked: TransportRequest, attempt: RequestAttempt): Promise<IncomingMessage> {
     const credentials = await this.#ask();
     attempt.signal.throwIfAborted(); // a call that is over sends nothing
     const agent = this.#pools.agentFor(use, credentials, this.#address.isProxied);
-    const { method, path, body, contentType } = request;
+    const { method, path, body, contentType } = asked;
     const headers = {
       accept: "application/json",
       "user-agent": "tenure",
       ...credentials.headers,
       ...(contentType !== undefined && { "content-type": contentType }),
-      ...(body !== undefined && { "content-length": String(body.length) }),
+      ...(body !== undefined && { "content-length": String(Buffer.byteLength(body)) }),
     };
-    const url = new URL(this.#address.root + path);
-    const onSocket: KubernetesRequest["onSocket"] = (socket) => this.#pools.track(socket);
+    const request = { method, address: this.#address, path: this.#address.path + path, headers, body, agent };
     try {
-      return await sendKubernetesRequest({ method, url, headers, body, agent, onSocket }, attempt);
+      return await sendKubernetesRequest({ ...request, onSocket: this.#track }, attempt);
     } catch (error) {
       this.#pools.dropIdle(use); // the server may be gone, and then they are dead, too
       throw error;
