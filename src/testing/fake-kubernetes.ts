@@ -4,6 +4,7 @@ import { systemRandom, type Random } from "../system/random.ts";
 import { FakeKubernetesApi } from "./fake-kubernetes-api.ts";
 import { FakeKubernetesClient } from "./fake-kubernetes-client.ts";
 import { FakeObjects } from "./fake-kubernetes-objects.ts";
+import { FakeKubernetesServer } from "./fake-kubernetes-server.ts";
 import { FakeKubernetesWatches } from "./fake-kubernetes-watches.ts";
 
 /** How a `FakeKubernetes` starts. */
@@ -63,6 +64,11 @@ export class FakeKubernetes {
   connect(): FakeKubernetesClient {
     const [api, watches, clock] = [this.#api, this.#watches, this.#clock];
     return new FakeKubernetesClient({ api, watches, clock, description: "fake-kubernetes" });
+  }
+
+  /** Serves it over HTTP as well, on a free port of loopback, for any client; to be closed by the caller. */
+  listen(): Promise<FakeKubernetesServer> {
+    return new FakeKubernetesServer({ api: this.#api, watches: this.#watches, clock: this.#clock }).listen();
   }
 
   /** The version of the last change of anything. */

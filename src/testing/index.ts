@@ -3,8 +3,10 @@ export { electorSuite, type ElectorCase, type ElectorSuiteContext } from "./elec
 export type { FakeOperation, FaultOptions } from "./fake-faults.ts";
 export { fakeLeadership, type FakeLeadership, type FakeLeadershipOptions } from "./fake-leadership.ts";
 export { FakeKubernetes, type FakeKubernetesOptions } from "./fake-kubernetes.ts";
+export type { FakeAnswer } from "./fake-kubernetes-answer.ts";
 export type { FakeKubernetesCall, FakeKubernetesClient } from "./fake-kubernetes-client.ts";
 export type { FakeVerb, KubernetesFaultOptions } from "./fake-kubernetes-faults.ts";
+export type { FakeKubernetesServer } from "./fake-kubernetes-server.ts";
 export { FakeLock, type FakeCall, type FakeLockOptions } from "./fake-lock.ts";
 export { FakeRecord } from "./fake-record.ts";
 export { lockSuite, type LockCase, type LockFaults, type LockNeed, type LockSuiteContext } from "./lock-suite.ts";
