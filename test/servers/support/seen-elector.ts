@@ -5,6 +5,8 @@ import type { LeaseStorage } from "../../../src/storage/lease-storage.ts";
 /** The shortest practical timing on a server of this machine. */
 export const seenPace = { leaseDurationMs: 3_000, renewDeadlineMs: 2_000, retryPeriodMs: 300 } as const;
 
+const patienceMs = 30_000;
+
 /** One term, by this process's monotonic clock. */
 export interface SeenTerm {
   readonly term: number;
@@ -44,8 +46,15 @@ export class SeenElector implements AsyncDisposable {
     return this.until(() => this.held);
   }
 
+  /** Rejects after half a minute: what has not come by then does not come. */
   async until(holds: () => boolean): Promise<void> {
-    while (!holds()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const late = setTimeout(() => this.#tell(), patienceMs);
+    const untilMs = performance.now() + patienceMs;
+    while (!holds()) {
+      if (performance.now() >= untilMs) throw new Error("it did not happen");
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    }
+    clearTimeout(late);
   }
 
   /** Ends it: a leader releases. */
