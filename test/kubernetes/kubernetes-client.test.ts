@@ -299,6 +299,8 @@ describe("deadlines", () => {
     resets = 0;
     const reset = await trouble(client.replace(billing, lease()));
     expect([reset["code"], reset["applied"], resets]).toEqual(["OUTCOME_UNKNOWN", "unknown", 1]);
+    const anew = await trouble(client.replace(billing, lease())); // over a connection that was made for it
+    expect([anew["code"], anew["applied"], resets]).toEqual(["OUTCOME_UNKNOWN", "unknown", 2]);
     await server.stop();
     const refused = await trouble(client.replace(billing, lease()));
     expect([refused["code"], refused["applied"]]).toEqual(["STORAGE_UNAVAILABLE", "no"]);
