@@ -1,8 +1,6 @@
 // Goal: elections on Redis outlive a server that freezes, forgets or falls back, and hand over by push. Method: real
 // servers that are stopped, killed and started again, with electors of this process.
 
-import { copyFileSync } from "node:fs";
-import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { RedisStorage } from "../../src/storage/redis.ts";
@@ -139,27 +137,6 @@ describeOn(foundOwnRedis, () => {
     await pause(1_000);
     expect([standby, third].filter(({ held }) => held)).toHaveLength(1);
     expect(seenProblems([first, standby, third])).toEqual([]);
-  });
-
-  test("#64: a restart from an old snapshot is a record that went back: alarm, and the next term above the highest", async () => {
-    const server = ending(await startRedisServer());
-    const electors = [contend(server.place, "a"), contend(server.place, "b", other)];
-    const first = await leaderOf(electors);
-    await askRedis(server.place, "SAVE");
-    const [dump, old] = ["dump.rdb", "old.rdb"].map((name) => join(server.place.folder, name));
-    copyFileSync(dump ?? "", old ?? "");
-    await first[Symbol.asyncDispose]();
-    const second = await leaderOf(electors.filter((each) => each !== first));
-    await pause(700);
-    const lostTerm = second.term;
-    const watcher = contend(server.place, "c");
-    await pause(700);
-    await server.kill();
-    copyFileSync(old ?? "", dump ?? "");
-    await server.up();
-    await alarmed([second, watcher]);
-    await expect.poll(() => leaderTerm([second, watcher]), { timeout: 15_000 }).toBeGreaterThan(lostTerm);
-    expect(seenProblems([first, second, watcher])).toEqual([]);
   });
 
   describe.each(Object.entries(redisLibraries))("through %s", (_name, library) => {
