@@ -215,9 +215,10 @@ export class SimRun implements FaultStage {
 
   /** L1: the longest wait and one poll by the slowest clock, the herd window, two round trips. */
   #leaderWithinMs(): number {
-    const { preset, drift } = this.plan;
+    const { preset, drift, multiLock } = this.plan;
     const waitMs = (preset.leaseDurationMs + 2.2 * preset.retryPeriodMs) / (1 - drift);
-    return waitMs + 1_000 + 2 * roundTripMs(this.plan);
+    // Of two locks, an acquisition by what was read before the healing may stay a half, which is waited out as well.
+    return (multiLock ? 2 : 1) * waitMs + 1_000 + 2 * roundTripMs(this.plan);
   }
 
   /** L4: by the slowest clock, and a little more, so that the judge sees who is late. */
