@@ -288,6 +288,13 @@ describe("K-21: what others put there", () => {
     expect(cluster.stored(ref)?.metadata?.annotations).toBeUndefined();
   });
 
+  it("a preferred holder that the server's own election has set goes once it holds the Lease", async () => {
+    put({ strategy: "OldestEmulationVersion", preferredHolder: "a" });
+    await rewrite(lockOf(), { holderIdentity: "a" });
+    expect(cluster.stored(ref)?.["spec"]).not.toHaveProperty("preferredHolder");
+    expect(cluster.stored(ref)?.["spec"]).toHaveProperty("strategy");
+  });
+
   it("a preferred holder beside a strategy is in the spec, and survives a server that drops it", async () => {
     const strategy = "OldestEmulationVersion";
     const lock = lockOf();

@@ -185,6 +185,17 @@ describe("K-25: a hint comes only when the record or its existence changed", () 
     expect(holders(watch)).toEqual(["a", undefined, "a"]);
   });
 
+  it("a Lease of another uid is one, whatever its record, also where its deletion was not told", async () => {
+    put("a");
+    const watch = follow();
+    await clock.advance();
+    const { metadata, ...rest } = cluster.stored(ref) ?? {};
+    cluster.tellWatches({ type: "MODIFIED", object: { ...rest, metadata: { ...metadata, uid: "another" } } });
+    await clock.advance();
+    expect(watch.hints).toHaveLength(2);
+    expect(watch.hints[1]?.observed?.version).toMatch(/^another\//);
+  });
+
   it("what cannot be read is a bare hint: the read tells what is wrong", async () => {
     put("a");
     const watch = follow();
