@@ -1,5 +1,5 @@
-// Goal: whatever a cluster and its network do, a Lease has at most one leader, terms grow, and somebody leads again once
-// all is well. Method: three electors on a fake cluster, ten minutes of seeded troubles, looked at every 100 ms.
+// Goal: whatever a cluster and its network do, a Lease has at most one leader, terms grow, and somebody leads again
+// once all is well. Method: three electors on a fake cluster, ten minutes of seeded troubles, looked at every 100 ms.
 import { expect, it } from "vitest";
 import { LeaderElector } from "../../src/election/leader-elector.ts";
 import { LeaseLock } from "../../src/kubernetes/lease-lock.ts";
