@@ -1,16 +1,15 @@
-import { on, once } from "node:events";
+import { on } from "node:events";
 import pg from "pg";
-import { LeaderElector, StorageLock } from "../src/index.ts";
 import { PostgresStatements } from "../src/storage/postgres-statements.ts";
 import { openStorage } from "../src/storage/registry.ts";
 import type { Version, WriteOutcome } from "../src/storage/versioned-storage.ts";
-import type { StorageConnection } from "../src/storage/wrapped-lease-storage.ts";
 import { postgresServer } from "../test/servers/support/postgres-server.ts";
 import type { Benchmark, Prepared } from "./benchmark.ts";
+import { HandoverElection } from "./elections.ts";
 
 const place = { schema: "public", table: "tenure_documents", notify: true };
 
-/** A graceful hand-over, from the call of `stop()` to the start of the next term, against its bare floor. */
+/** A graceful hand-over, from the send of the release to the start of the next term, against its bare floor. */
 export const benchmark: Benchmark = {
   row: "B1",
   bars: [
@@ -27,7 +26,7 @@ async function prepare({ quick }: { readonly quick: boolean }): Promise<Prepared
   const server = await postgresServer.start();
   const floor = await bareFloor(server.url());
   const drivers = await driverPush(server.url());
-  const election = await Election.start(server.url());
+  const election = await HandoverElection.start(() => openStorage(server.url()));
   let [pushes, terms] = [0, 0];
   return {
     samplesPerRound: quick ? 5 : 50,
@@ -163,76 +162,4 @@ async function bareFloor(url: string): Promise<Floor> {
       for (const session of sessions) await session.end();
     },
   };
-}
-
-/** A leader that stops, and a standby that takes over; then a new standby comes. */
-class Election {
-  terms = 0;
-  readonly #storages: readonly StorageConnection[];
-  #leader: Candidate;
-
-  private constructor(storages: readonly StorageConnection[]) {
-    this.#storages = storages;
-    this.#leader = this.#candidate();
-  }
-
-  static async start(url: string): Promise<Election> {
-    const election = new Election([await openStorage(url), await openStorage(url)]);
-    await election.#leader.leads;
-    return election;
-  }
-
-  async sample(): Promise<number> {
-    // A session to listen and one to read: an elector spreads its takeovers by how long its only read has taken.
-    const storage = this.#storages[this.terms % 2];
-    await Promise.all([storage?.health(), storage?.health()]);
-    const [leader, standby] = [this.#leader, this.#candidate()];
-    await standby.follows;
-    await rest(); // meanwhile its watch is established
-    const beginNs = process.hrtime.bigint();
-    const stopped = leader.stop();
-    await standby.leads;
-    const tookNs = Number(process.hrtime.bigint() - beginNs);
-    await stopped;
-    this.#leader = standby;
-    return tookNs;
-  }
-
-  async close(): Promise<void> {
-    await this.#leader.stop();
-    for (const storage of this.#storages) await storage.close();
-  }
-
-  #candidate(): Candidate {
-    let [begun, seen] = [(): void => {}, (): void => {}];
-    const leads = new Promise<void>((resolve) => (begun = resolve));
-    const follows = new Promise<void>((resolve) => (seen = resolve));
-    const storage = this.#storages[this.terms % 2];
-    if (storage === undefined) throw new Error("bug: there are two storages");
-    const elector = new LeaderElector({
-      lock: new StorageLock({ storage, namespace: "bench", name: "handover" }),
-      herdJitterMs: 0,
-      callbacks: {
-        onNewLeader: () => seen(),
-        onStartedLeading: async ({ signal }) => {
-          this.terms += 1;
-          begun();
-          if (!signal.aborted) await once(signal, "abort");
-        },
-      },
-    });
-    const running = elector.run();
-    const stop = async (): Promise<void> => {
-      await elector.stop();
-      await running;
-    };
-    return { leads, follows, stop };
-  }
-}
-
-interface Candidate {
-  readonly leads: Promise<void>;
-  /** It knows of the leader. */
-  readonly follows: Promise<void>;
-  readonly stop: () => Promise<void>;
 }
