@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { resolve } from "node:path";
 import { decide } from "../../src/election/decide.ts";
 import { initialState, type ElectionState } from "../../src/election/election-state.ts";
@@ -148,13 +149,19 @@ async function checkUrl(corpus: Corpus): Promise<boolean> {
     const storage = new FileStorage(fileUrlOptions(url));
     demand(!storage.description.includes(secret) || url.path.includes(secret), "describes the secret");
   });
-  // A driver of ours would open a place of that name; every other scheme has to be refused.
+  // A driver of ours names a place, and asks nothing of it yet; every other scheme has to be refused.
   if (!accepted || scheme === "file" || scheme === "memory") return accepted;
-  const error: unknown = await openStorage(text, { probe: "never" }).catch((reason: unknown) => reason);
-  refusedWith([InvalidSettingsError], () => {
-    throw error;
-  });
-  return accepted;
+  try {
+    await using storage = await openStorage(text, { probe: "never" });
+    const shown = storage.description + inspect(storage, { depth: 6 });
+    demand(!shown.includes(secret), "describes the secret");
+    return true;
+  } catch (error) {
+    refusedWith([InvalidSettingsError], () => {
+      throw error;
+    });
+    return accepted;
+  }
 }
 
 function checkFlags(corpus: Corpus): boolean {

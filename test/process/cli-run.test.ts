@@ -126,7 +126,7 @@ describe.concurrent("the exit code", () => {
     [["run", "job", "--lease-duration", "2s", "--", "true"], "leaseDurationMs"],
     [["run", "a/b", "--", "true"], "name"],
     [["run", "job", "--storage", "memory:", "--", "true"], "private"],
-    [["run", "job", "--storage", "redis://u:hunter2@h", "--", "true"], "known are"],
+    [["run", "job", "--storage", "etcd://u:hunter2@h", "--", "true"], "known are"],
   ])("is 125 for wrong flags and settings: %j", async (args, says) => {
     await using world = new World();
     const run = world.tenure(args);
