@@ -72,7 +72,9 @@ export class FaultyPostgres implements PostgresPool, AsyncDisposable {
     let inTransaction = false;
     const query: Query = (text, values) => client.query<Record<string, unknown>, unknown[]>(text, values);
     return {
-      on: (event: string, listener: (what?: never) => void) => client.on(event as "error", listener),
+      // cast: whatever the event, its listener gets what the client tells
+      on: (event: string, listener: (what?: never) => void) =>
+        client.on(event as "error", (what: unknown) => listener(what as never)),
       release: (destroy) => {
         this.#out.delete(client);
         const socket = Reflect.get(Reflect.get(client, "connection"), "stream") as Socket;
