@@ -12,7 +12,8 @@ const steps = [
     repair: "npm run fix, then by hand",
   },
   { name: "types", commandOf: () => "tsc -p tsconfig.all.json", repair: "" },
-  { name: "test", commandOf: () => "npm test --silent", repair: "" },
+  // Real processes wait for real leases: `npm test` plays them as well.
+  { name: "test", commandOf: () => "vitest run --project unit --project package", repair: "" },
   { name: "api", commandOf: () => "node scripts/api.mjs --check", repair: "npm run api, and review the difference" },
   { name: "publint", commandOf: () => "publint --strict", repair: "" },
   {
