@@ -78,9 +78,11 @@ describe("an overlap", () => {
       restored(195_000),
       [...deletion(198_000), ...creation(199_000)],
       [...deletion(185_000), ...deletion(199_000)],
+      [sighting, ...creation(197_000), ...deletion(199_000)], // all waited; a life between two looks
     ]) {
       expect(excuses(events).demands(overlap)).toBe(false);
     }
+    expect(excuses([sighting, ...creation(190_000), ...deletion(199_000)]).demands(overlap)).toBe(true);
   });
 });
 

@@ -22,6 +22,8 @@ export class Excuses {
   readonly #afterMs: number;
   /** Within this time a second deletion hides a whole life of the record. */
   readonly #twiceMs: number;
+  /** So far apart may be two looks at an absence: a shorter life of the record may be between them. */
+  readonly #looksMs: number;
 
   constructor(run: PlayedRun) {
     this.#run = run;
@@ -29,6 +31,7 @@ export class Excuses {
     const slowest = 1 - run.plan.drift;
     this.#afterMs = renewDeadlineMs / slowest + messagesMs + standsMs;
     this.#twiceMs = (leaseDurationMs + 3 * retryPeriodMs) / slowest;
+    this.#looksMs = (3 * retryPeriodMs) / slowest;
     this.#stood = run.events.filter((event) => "text" in event && event.text.startsWith("allClocksStand"));
     const undone = undoneIn(run.events);
     [this.#wentBackMs, this.#deletedMs] = [undone.wentBackMs, undone.deletedMs];
@@ -60,11 +63,13 @@ export class Excuses {
     const fromMs = atMs - this.#afterMs;
     if (leaders.some(({ who, sinceMs }) => this.#hasStood(who, sinceMs - this.#afterMs))) return true;
     if (happened(this.#wentBackMs, fromMs, atMs)) return true;
-    // Created by somebody who had never seen it; or deleted twice, and what was between missed.
+    // Created by somebody who had never seen it; or deleted twice, or soon after its creation: what was between missed.
     const deleted = this.#deletedMs.filter((ms) => ms > fromMs - this.#twiceMs && ms <= atMs);
     if (deleted.length === 0) return false;
     const twice = deleted.some((ms, index) => ms - (deleted[index - 1] ?? -Infinity) <= this.#twiceMs);
-    return twice || this.#creations.some(({ seen, ...one }) => seen === undefined && isWithin(one.atMs, fromMs, atMs));
+    const unseen = deleted.some((ms) => this.#creations.some((one) => isWithin(one.atMs, ms - this.#looksMs, ms)));
+    if (twice || unseen) return true;
+    return this.#creations.some(({ seen, ...one }) => seen === undefined && isWithin(one.atMs, fromMs, atMs));
   }
 
   /** A win that is started long after, and the terms of records that went back, or that nobody knew any more. */
