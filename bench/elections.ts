@@ -1,88 +1,83 @@
-import { once } from "node:events";
-import { LeaderElector, StorageLock } from "../src/index.ts";
-import type { LeaderElectionRecord } from "../src/lock/leader-election-record.ts";
-import type { LockOutcome } from "../src/lock/resource-lock.ts";
-import type { CallOptions, Version } from "../src/storage/versioned-storage.ts";
-import type { StorageConnection } from "../src/storage/wrapped-lease-storage.ts";
+import { fork, type ChildProcess } from "node:child_process";
+import { EventEmitter, once } from "node:events";
+import { fileURLToPath } from "node:url";
 
-/** One lease that goes from one connection to the other and back, each time to an elector that has just joined. */
+/** What a side tells, and when. */
+export interface Told {
+  readonly did: "ready" | "follows" | "leads" | "released" | "left";
+  readonly atNs: string;
+}
+
+/** One lease that goes from one process to the other and back, each time to an elector that has just joined. */
 export class HandoverElection {
   /** How many terms have begun. */
   terms = 0;
-  readonly #storages: readonly StorageConnection[];
-  #leader: Joined | undefined;
+  readonly #sides: readonly [Side, Side];
 
-  private constructor(storages: readonly StorageConnection[]) {
-    this.#storages = storages;
+  private constructor(sides: readonly [Side, Side]) {
+    this.#sides = sides;
   }
 
   /** Resolves when one leads. */
-  static async start(connect: () => Promise<StorageConnection>): Promise<HandoverElection> {
-    const election = new HandoverElection([await connect(), await connect()]);
-    election.#leader = election.#join();
-    await election.#leader.leads;
+  static async start(url: string): Promise<HandoverElection> {
+    const election = new HandoverElection([await Side.start(url), await Side.start(url)]);
+    const [first] = election.#sides;
+    await first.order("join", "leads");
+    election.terms = 1;
     return election;
   }
 
   /** Nanoseconds from the send of the release to the start of the next term (B1). */
   async sample(): Promise<number> {
-    const standby = this.#join();
-    await standby.follows;
+    const [one, other] = this.#sides;
+    const [leader, standby] = this.terms % 2 === 1 ? [one, other] : [other, one];
+    await standby.order("join", "follows");
     await new Promise((resolve) => setTimeout(resolve, 50)); // its watch is established
-    const stopped = this.#leader?.stop();
-    await standby.leads;
-    const tookNs = Number(process.hrtime.bigint() - (this.#leader?.lock.releasedNs ?? 0n));
-    await stopped;
-    this.#leader = standby;
+    const begun = standby.next("leads");
+    const [released, left] = [leader.next("released"), leader.next("left")];
+    await leader.order("leave", "released");
+    const tookNs = Number((await begun) - (await released));
+    await left;
+    this.terms += 1;
     return tookNs;
   }
 
-  async close(): Promise<void> {
-    await this.#leader?.stop();
-    for (const storage of this.#storages) await storage.close();
-  }
-
-  #join(): Joined {
-    const storage = this.#storages[this.terms % 2];
-    if (storage === undefined) throw new Error("bug: two connections were made");
-    let [begin, follow] = [(): void => {}, (): void => {}];
-    const leads = new Promise<void>((resolve) => (begin = resolve));
-    const follows = new Promise<void>((resolve) => (follow = resolve));
-    const lock = new StampedLock({ storage, namespace: "bench", name: "handover" });
-    const elector = new LeaderElector({
-      lock,
-      herdJitterMs: 0,
-      callbacks: {
-        onNewLeader: () => follow(),
-        onStartedLeading: async ({ signal }) => {
-          this.terms += 1;
-          begin();
-          if (!signal.aborted) await once(signal, "abort");
-        },
-      },
-    });
-    const running = elector.run();
-    const stop = async (): Promise<void> => {
-      await elector.stop();
-      await running;
-    };
-    return { lock, leads, follows, stop };
+  close(): void {
+    for (const side of this.#sides) side.end();
   }
 }
 
-/** Notes when its release is sent. */
-class StampedLock extends StorageLock {
-  releasedNs = 0n;
+class Side {
+  readonly #child: ChildProcess;
+  readonly #news = new EventEmitter();
 
-  override update(record: LeaderElectionRecord, expected: Version, options?: CallOptions): Promise<LockOutcome> {
-    if (record.holderIdentity === "") this.releasedNs = process.hrtime.bigint();
-    return super.update(record, expected, options);
+  private constructor(child: ChildProcess) {
+    this.#child = child;
+    child.on("message", ({ did, atNs }: Told) => this.#news.emit(did, BigInt(atNs)));
+    child.on("exit", (code) => this.#news.emit("error", new Error(`one side of the hand-over ended with ${code}`)));
   }
-}
 
-interface Joined {
-  readonly lock: StampedLock;
-  readonly leads: Promise<void>;
-  readonly follows: Promise<void>;
-  stop(): Promise<void>;
+  static async start(url: string): Promise<Side> {
+    const script = fileURLToPath(new URL("elector-process.ts", import.meta.url));
+    const side = new Side(fork(script, [url], { stdio: "inherit" }));
+    await side.next("ready");
+    return side;
+  }
+
+  /** When it does this next. */
+  async next(did: Told["did"]): Promise<bigint> {
+    const [atNs]: unknown[] = await once(this.#news, did);
+    return typeof atNs === "bigint" ? atNs : 0n;
+  }
+
+  async order(order: "join" | "leave", until: Told["did"]): Promise<void> {
+    const done = this.next(until);
+    this.#child.send(order);
+    await done;
+  }
+
+  end(): void {
+    this.#child.removeAllListeners("exit");
+    this.#child.kill();
+  }
 }

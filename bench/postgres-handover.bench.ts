@@ -26,7 +26,7 @@ async function prepare({ quick }: { readonly quick: boolean }): Promise<Prepared
   const server = await postgresServer.start();
   const floor = await bareFloor(server.url());
   const drivers = await driverPush(server.url());
-  const election = await HandoverElection.start(() => openStorage(server.url()));
+  const election = await HandoverElection.start(server.url());
   let [pushes, terms] = [0, 0];
   return {
     samplesPerRound: quick ? 5 : 50,
@@ -56,7 +56,7 @@ async function prepare({ quick }: { readonly quick: boolean }): Promise<Prepared
       if (election.terms !== terms + 1) throw new Error(`${terms} hand-overs began ${election.terms} terms`);
     },
     close: async () => {
-      await election.close();
+      election.close();
       await drivers.close();
       await floor.close();
       await server[Symbol.asyncDispose]();

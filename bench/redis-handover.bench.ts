@@ -32,7 +32,7 @@ async function prepare({ quick }: { readonly quick: boolean }): Promise<Prepared
   const prefix = `tenure-bench:${process.pid}`;
   const floor = await Floor.start(server.url, prefix);
   const driver = await DriverPush.start(`${server.url}?prefix=${prefix}`);
-  const election = await HandoverElection.start(() => openStorage(`${server.url}?prefix=${prefix}`));
+  const election = await HandoverElection.start(`${server.url}?prefix=${prefix}`);
   let [pushes, drives, handovers] = [0, 0, 0];
   return {
     samplesPerRound: quick ? 5 : 50,
@@ -62,7 +62,7 @@ async function prepare({ quick }: { readonly quick: boolean }): Promise<Prepared
       if (election.terms !== handovers + 1) throw new Error(`${handovers} hand-overs began ${election.terms} terms`);
     },
     close: async () => {
-      await election.close();
+      election.close();
       await floor.close();
       await driver.close();
       await using storage = await openStorage(`${server.url}?prefix=${prefix}`);
