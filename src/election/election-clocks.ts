@@ -5,6 +5,10 @@ import type { Readings } from "./election-state.ts";
 const bootNoiseMs = 20;
 /** A wall clock that gained more than this on the monotonic one makes the boot clock worth its cost. */
 const lookCloserMs = 100;
+/** Turns of the loop in quick succession share one look at the boot clock: it opens a file, and has steps of 10 ms. */
+const bootLookMs = 10;
+/** Unless the wall clock and the monotonic one moved apart by more than this since then. */
+const apartMs = 2;
 /** A gain of the wall clock that suspend does not explain: a paused machine, or a step by an operator. */
 const suspectMs = 2_000;
 
@@ -18,6 +22,8 @@ export class ElectionClocks {
   readonly #clock: Clock;
   readonly #bootLeadMs: number;
   #suspendedMs = 0;
+  #lookedAtMs: number;
+  #wallLeadAtLookMs: number;
   #wallLeadMs: number;
   #suspendedAtRebaseMs = 0;
   #suspect = false;
@@ -26,7 +32,9 @@ export class ElectionClocks {
     this.#clock = clock;
     const monotonicMs = clock.monotonicMs();
     this.#bootLeadMs = clock.bootMs() - monotonicMs;
+    this.#lookedAtMs = monotonicMs;
     this.#wallLeadMs = clock.wallMs() - monotonicMs;
+    this.#wallLeadAtLookMs = this.#wallLeadMs;
   }
 
   observerMs(): number {
@@ -45,11 +53,11 @@ export class ElectionClocks {
     return monotonicMs + this.#suspendedMs;
   }
 
-  /** Both clocks, with a look at the boot clock: for the loop, which can afford it. */
+  /** Both clocks, with a look at the boot clock every now and then: for the loop, which can afford it. */
   readings(): Readings {
     this.leaderMs();
     const observerMs = this.#clock.monotonicMs();
-    this.#readBoot(observerMs);
+    if (this.#isLookOld(observerMs)) this.#readBoot(observerMs);
     return { observerMs, leaderMs: observerMs + this.#suspendedMs };
   }
 
@@ -77,7 +85,15 @@ export class ElectionClocks {
     if (gainedMs - explainedMs > suspectMs) this.#suspect = true;
   }
 
+  /** A suspend that a step of the wall clock hides in the same instant is found 10 ms later. */
+  #isLookOld(monotonicMs: number): boolean {
+    const apart = Math.abs(this.#clock.wallMs() - monotonicMs - this.#wallLeadAtLookMs);
+    return monotonicMs - this.#lookedAtMs >= bootLookMs || apart > apartMs;
+  }
+
   #readBoot(monotonicMs: number): void {
+    this.#lookedAtMs = monotonicMs;
+    this.#wallLeadAtLookMs = this.#clock.wallMs() - monotonicMs;
     const grownMs = this.#clock.bootMs() - monotonicMs - this.#bootLeadMs;
     if (grownMs > this.#suspendedMs + bootNoiseMs) this.#suspendedMs = grownMs;
   }

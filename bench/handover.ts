@@ -1,15 +1,10 @@
 import { fork, type ChildProcess } from "node:child_process";
 import { EventEmitter, once } from "node:events";
 import { fileURLToPath } from "node:url";
+import type { Told } from "./handover-side.ts";
 
-/** What a side tells, and when. */
-export interface Told {
-  readonly did: "ready" | "follows" | "leads" | "released" | "left";
-  readonly atNs: string;
-}
-
-/** One lease that goes from one process to the other and back, each time to an elector that has just joined. */
-export class HandoverElection {
+/** One lease that goes from one process to the other and back, each time to a side that has just joined. */
+export class Handover {
   /** How many terms have begun. */
   terms = 0;
   readonly #sides: readonly [Side, Side];
@@ -18,13 +13,13 @@ export class HandoverElection {
     this.#sides = sides;
   }
 
-  /** Resolves when one leads. */
-  static async start(url: string): Promise<HandoverElection> {
-    const election = new HandoverElection([await Side.start(url), await Side.start(url)]);
-    const [first] = election.#sides;
+  /** Two processes of a script beside this file; resolves when one leads. */
+  static async start(script: string, url: string): Promise<Handover> {
+    const handover = new Handover([await Side.start(script, url), await Side.start(script, url)]);
+    const [first] = handover.#sides;
     await first.order("join", "leads");
-    election.terms = 1;
-    return election;
+    handover.terms = 1;
+    return handover;
   }
 
   /** Nanoseconds from the send of the release to the start of the next term (B1). */
@@ -57,9 +52,9 @@ class Side {
     child.on("exit", (code) => this.#news.emit("error", new Error(`one side of the hand-over ended with ${code}`)));
   }
 
-  static async start(url: string): Promise<Side> {
-    const script = fileURLToPath(new URL("elector-process.ts", import.meta.url));
-    const side = new Side(fork(script, [url], { stdio: "inherit" }));
+  static async start(script: string, url: string): Promise<Side> {
+    const path = fileURLToPath(new URL(script, import.meta.url));
+    const side = new Side(fork(path, [url], { stdio: "inherit" }));
     await side.next("ready");
     return side;
   }
