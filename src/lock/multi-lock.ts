@@ -35,8 +35,10 @@ export class MultiLock implements ResourceLock {
   readonly #primary: ResourceLock;
   readonly #secondary: ResourceLock;
   readonly #clock: Clock;
-  /** My own write whose primary is written and whose secondary is not answered yet: the version that it will have. */
-  #halfWritten: Promise<Version | undefined> | undefined;
+  /** My own write whose primary is written and whose secondary is not answered yet. */
+  #halfWritten: Promise<unknown> | undefined;
+  /** What a look at my last write showed while it was half done. */
+  #lastHalf: Version | undefined;
 
   constructor(primary: ResourceLock, secondary: ResourceLock, options: MultiLockOptions = {}) {
     this.#primary = primary;
@@ -67,7 +69,8 @@ export class MultiLock implements ResourceLock {
   async update(record: LeaderElectionRecord, expected: Version, options?: CallOptions): Promise<LockOutcome> {
     const budget = new CallBudget(this.#clock, options);
     const versions = split(expected);
-    return versions === undefined ? { written: false } : this.#write(record, versions, budget);
+    const isLost = versions === undefined || expected === this.#lastHalf; // that half is whole: both have moved on
+    return isLost ? { written: false } : this.#write(record, versions, budget);
   }
 
   recordEvent(message: string): void {
@@ -107,8 +110,7 @@ export class MultiLock implements ResourceLock {
   }
 
   async #write(record: LeaderElectionRecord, versions: Versions, budget: CallBudget): Promise<LockOutcome> {
-    const meanwhile = await this.#whole(budget);
-    if (meanwhile !== undefined && meanwhile !== versions.second) return { written: false };
+    this.#demandWhole();
     const first = await put(this.#primary, { record, expected: versions.first }, budget.next());
     if (!first.written) return { written: false };
     let second: LockOutcome;
@@ -120,40 +122,31 @@ export class MultiLock implements ResourceLock {
       throw this.#half(`its secondary failed (${errorCode(error) ?? "an error without a code"})`, error);
     }
     if (!second.written) throw this.#half("its secondary lost the race");
+    this.#lastHalf = joined(first.version, versions.second);
     const term = longer(first.term, second.term);
     return { written: true, version: joined(first.version, second.version), ...(term !== undefined && { term }) };
   }
 
   /**
-   * Waits until no write of mine is half done, and tells the secondary's version if that was written. Else a second
-   * write, sent in doubt of the first, would name the first one's primary and take its secondary away from it: where
-   * writes are slow, each would stay a half.
+   * Refuses while a write of mine is half done. Else a second one, sent in doubt of the first, would name the first
+   * one's primary and take its secondary away from it: where writes are slow, each would stay a half. It is not kept
+   * for later either: by then its term may have ended.
    */
-  async #whole(budget: CallBudget): Promise<Version | undefined> {
-    const { signal, leftMs } = budget;
-    const half = this.#halfWritten;
-    if (half === undefined) return undefined;
-    try {
-      return await withDeadline({ clock: this.#clock, timeoutMs: leftMs, signal }, () => half);
-    } catch (cause) {
-      signal?.throwIfAborted();
-      const message = `cannot write ${this.description}: an earlier write of its own is not answered yet`;
-      const details = { operation: "write", storage: this.description, applied: "no", cause } as const;
-      throw new StorageUnavailableError(message, details);
-    }
+  #demandWhole(): void {
+    if (this.#halfWritten === undefined) return;
+    const message = `cannot write ${this.description}: an earlier write of its own is not answered yet`;
+    throw new StorageUnavailableError(message, { operation: "write", storage: this.description, applied: "no" });
   }
 
   async #complete(write: () => Promise<LockOutcome>, { signal, leftMs }: CallBudget): Promise<LockOutcome> {
     const written = write();
     // Not for longer than its deadline: a lock that never answers must not hold up all later writes.
-    const half = withDeadline({ clock: this.#clock, timeoutMs: leftMs, signal }, () => written).then(
-      (outcome) => (outcome.written ? outcome.version : undefined),
-      () => undefined,
-    );
+    const half = withDeadline({ clock: this.#clock, timeoutMs: leftMs, signal }, () => written);
     this.#halfWritten = half;
-    void half.then(() => {
+    const end = (): void => {
       if (this.#halfWritten === half) this.#halfWritten = undefined;
-    });
+    };
+    half.then(end, end);
     return written;
   }
 

@@ -152,7 +152,6 @@ const involuntary: ReadonlySet<string> = new Set(["expired", "taken", "erased"])
 function zombieProblems({ plan, events }: PlayedRun): Violation[] {
   if (plan.work !== "short" && plan.work !== "long") return [];
   const ended = new Map<string, number>();
-  const waited = new Set<string>();
   const newest = new Map<string, string>(); // of two locks, the second half of a renewal may come later
   const problems: Violation[] = [];
   for (const event of events) {
@@ -163,11 +162,6 @@ function zombieProblems({ plan, events }: PlayedRun): Violation[] {
     const isNew = event.renewTime > (newest.get(who) ?? "");
     if (isNew) newest.set(who, event.renewTime);
     if (!isNew || event.term === undefined || event.term !== ended.get(who)) continue;
-    // To two locks one may have been on its way already: it had to wait for the end of the write before it.
-    if (plan.multiLock && !waited.has(`${who} ${event.term}`)) {
-      waited.add(`${who} ${event.term}`);
-      continue;
-    }
     problems.push({ invariant: "S8", atMs, text: `${who} renews term ${event.term}, whose work has ended` });
     ended.delete(who); // told once
   }
