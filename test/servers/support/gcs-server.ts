@@ -61,7 +61,7 @@ function at(port: number): GCSClient {
 
 /** Starts one with an empty bucket: in its memory, or in a folder, where what was written survives its process. */
 async function start(backend: "memory" | "filesystem"): Promise<GcsServer> {
-  const program = buildGoServer(fake);
+  const program = await buildGoServer(fake);
   const process = await ServerProcess.start({
     name: "gcs",
     command: ({ host, port, folder }) => [
@@ -79,7 +79,7 @@ async function start(backend: "memory" | "filesystem"): Promise<GcsServer> {
 
 /** Starts one that speaks TLS, with a certificate that nobody trusts. */
 export async function startUntrustedGcs(): Promise<ServerProcess> {
-  const program = buildGoServer(fake);
+  const program = await buildGoServer(fake);
   return ServerProcess.start({
     name: "gcs-tls",
     command: ({ host, port }) => [

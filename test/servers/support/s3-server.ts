@@ -65,7 +65,7 @@ export class S3Server implements AsyncDisposable {
 
 /** Starts versitygw with an empty bucket; `more` are options before its backend. */
 export async function startVersitygw(more: (at: ServerPlace) => readonly string[] = () => []): Promise<S3Server> {
-  const program = buildGoServer(versitygw);
+  const program = await buildGoServer(versitygw);
   let scheme = "http";
   const process = await ServerProcess.start({
     name: versitygw.name,

@@ -1,4 +1,6 @@
 import { LeaderElector } from "../../../src/election/leader-elector.ts";
+import type { LeaderElectorOptions } from "../../../src/election/settings.ts";
+import type { ResourceLock } from "../../../src/lock/resource-lock.ts";
 import { StorageLock } from "../../../src/lock/storage-lock.ts";
 import type { LeaseStorage } from "../../../src/storage/lease-storage.ts";
 
@@ -14,18 +16,30 @@ export interface SeenTerm {
   toMs: number | undefined;
 }
 
-/** An elector of this process that notes its terms and alarms. */
+/** How a `SeenElector` differs from the others. */
+export interface SeenOptions {
+  /** Of the lock that is made over a storage. */
+  readonly label?: string;
+  readonly settings?: Omit<LeaderElectorOptions, "lock" | "callbacks">;
+}
+
+/** An elector of this process, over a storage or a lock, that notes its terms and alarms. */
 export class SeenElector implements AsyncDisposable {
   readonly terms: SeenTerm[] = [];
   readonly alarms: string[] = [];
+  /** Whom it has seen lead. */
+  readonly leaders: string[] = [];
   readonly #over = new AbortController();
   readonly #run: Promise<void>;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(storage: LeaseStorage, options: { readonly label?: string; readonly pace?: typeof seenPace } = {}) {
-    const { label = "seen", pace = seenPace } = options;
-    const lock = new StorageLock({ storage, namespace: "test", name: "lease", label });
-    const elector = new LeaderElector({ lock, ...pace });
+  constructor(at: LeaseStorage | ResourceLock, { label = "seen", settings = {} }: SeenOptions = {}) {
+    const lock = "readLease" in at ? new StorageLock({ storage: at, namespace: "test", name: "lease", label }) : at;
+    const elector = new LeaderElector({ lock, ...seenPace, ...settings });
+    elector.on("newLeader", ({ identity }) => {
+      this.leaders.push(identity);
+      this.#tell();
+    });
     elector.on("alarm", ({ kind }) => {
       this.alarms.push(kind);
       this.#tell();

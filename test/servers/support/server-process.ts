@@ -96,6 +96,22 @@ export class ServerProcess implements AsyncDisposable {
     if (this.#group > 1) process.kill(-this.#group, signal);
   }
 
+  /** SIGSTOP: whatever is sent to it from now on waits. */
+  stop(): void {
+    this.signal("SIGSTOP");
+  }
+
+  /** SIGCONT: it goes on where it stood. */
+  cont(): void {
+    this.signal("SIGCONT");
+  }
+
+  /** Kills it, and starts it again as it was. */
+  async restart(): Promise<void> {
+    await this.kill();
+    await this.up();
+  }
+
   /** Kills it, and waits for its end; `up()` starts it again. */
   async kill(): Promise<void> {
     const guardian = this.#guardian;
