@@ -1,3 +1,4 @@
+import { isIP } from "node:net";
 import { InvalidSettingsError } from "../errors.ts";
 import { runsProgram, type KubeConfigLike } from "./kubernetes-credentials.ts";
 
@@ -11,6 +12,11 @@ export interface KubernetesAddress {
   /** `""`, or that of a gateway, without a slash at its end. */
   readonly path: string;
   readonly isTLS: boolean;
+  /**
+   * What the certificate has to name, as Node would find out for each request again; `""` for an IP address. Nothing
+   * behind a proxy, which finds it out by itself. A `tls-server-name` goes before it.
+   */
+  readonly serverName: string | undefined;
   readonly isProxied: boolean;
 }
 
@@ -31,13 +37,16 @@ export function kubernetesAddress(kubeConfig: KubeConfigLike, allowExecCredentia
     throw invalid("the current user's credentials come from a program (exec); allow it with --allow-exec-credentials");
   }
   const path = url.pathname.replace(/\/+$/, "");
+  const hostname = url.hostname.replace(/^\[(.*)\]$/, "$1");
+  const isProxied = (cluster.proxyUrl ?? "") !== "";
   return {
     root: `${url.protocol}//${url.host}${path}`,
-    hostname: url.hostname.replace(/^\[(.*)\]$/, "$1"),
+    hostname,
     port: Number(url.port === "" ? (isTLS ? 443 : 80) : url.port),
     path,
     isTLS,
-    isProxied: (cluster.proxyUrl ?? "") !== "",
+    serverName: isTLS && !isProxied ? (isIP(hostname) === 0 ? hostname : "") : undefined,
+    isProxied,
   };
 }
 

@@ -30,8 +30,9 @@ export function sendKubernetesRequest(
   return new Promise((resolve, reject) => {
     signal.throwIfAborted(); // nothing may be sent once it has fallen
     const send = address.isTLS ? httpsRequest : httpRequest;
-    const { hostname, port } = address;
-    const request = send({ hostname, port, path, method, headers, agent });
+    const { hostname, port, serverName: servername } = address;
+    const named = servername === undefined ? {} : { servername };
+    const request = send({ hostname, port, path, method, headers, agent, ...named });
     const abort = (): void => void request.destroy(new Error("the call is over"));
     signal.addEventListener("abort", abort, { once: true });
     request.on("socket", (socket) => {

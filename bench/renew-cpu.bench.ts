@@ -1,0 +1,135 @@
+import { Agent, request as httpsRequest } from "node:https";
+import { CoordinationV1Api, V1MicroTime, type V1Lease } from "@kubernetes/client-node";
+import { openKubernetesClient } from "../src/kubernetes/kubernetes-client.ts";
+import { LeaseLock } from "../src/kubernetes/lease-lock.ts";
+import type { LeaderElectionRecord } from "../src/lock/leader-election-record.ts";
+import type { Version } from "../src/storage/versioned-storage.ts";
+import { microTime } from "../src/system/micro-time.ts";
+import type { Benchmark, Fact, Prepared, Side } from "./benchmark.ts";
+import { LeaseServer, storedLease } from "./lease-server.ts";
+
+const bare = "bare kept-alive node:https";
+const ours = "renewal by a LeaseLock";
+const theirs = "renewal by client-node";
+const path = "/apis/coordination.k8s.io/v1/namespaces/jobs/leases/billing";
+const perHandshake = 200;
+/** The beginning of 2026. */
+const firstUs = 1_767_225_600_000_000;
+
+/** What one renewal costs this process in CPU time, over TLS: the request, the body, the answer. */
+export const benchmark: Benchmark = {
+  row: "B4",
+  bars: [
+    { of: ours, to: bare, atMost: 1.5 },
+    { of: ours, to: theirs, atMost: 1 / 8 },
+  ],
+  guards: [],
+  notRun: [],
+  prepare,
+};
+
+async function prepare({ quick }: { readonly quick: boolean }): Promise<Prepared | string> {
+  const perSample = quick ? 50 : 250;
+  const servers = {
+    bare: await LeaseServer.start(),
+    ours: await LeaseServer.start(),
+    theirs: await LeaseServer.start(),
+  };
+  const renewals = { bare: 0, ours: 0, theirs: 0 };
+  const side = (name: keyof typeof renewals, count: number, renew: () => Promise<void>): Side => ({
+    sample: async () => {
+      const before = process.cpuUsage();
+      for (let done = 0; done < count; done += 1) await renew();
+      const { user, system } = process.cpuUsage(before);
+      renewals[name] += count;
+      return ((user + system) * 1_000) / count;
+    },
+  });
+  const bareRenewal = bareRenewals(servers.bare);
+  const client = await openKubernetesClient({ kubeConfig: servers.ours.kubeConfig() });
+  const leaseRenewal = await leaseRenewals(
+    new LeaseLock({ client, namespace: "jobs", name: "billing", events: "off" }),
+  );
+  const peerRenewal = peerRenewals(servers.theirs);
+  return {
+    samplesPerRound: quick ? 2 : 3, // with 7 rounds and one to warm up: 6,000 renewals
+    sides: {
+      [bare]: side("bare", perSample, bareRenewal.renew),
+      [ours]: side("ours", perSample, leaseRenewal),
+      [theirs]: side("theirs", Math.ceil(perSample / 10), peerRenewal),
+    },
+    check: async () => {
+      const counted = { bare: 0, ours: 0, theirs: 0 };
+      for (const name of ["bare", "ours", "theirs"] as const) counted[name] = (await servers[name].count()).requests;
+      const wanted = { ...renewals, ours: renewals.ours + 1 }; // and the read before the first one
+      for (const name of ["bare", "ours", "theirs"] as const) {
+        if (counted[name] !== wanted[name]) throw new Error(`${name}: ${counted[name]} of ${wanted[name]} requests`);
+      }
+    },
+    facts: async (): Promise<Fact[]> => {
+      const { handshakes, requests } = await servers.ours.count();
+      const most = Math.ceil(requests / perHandshake);
+      return [{ name: `handshakes for ${requests} requests`, value: handshakes, unit: "", atMost: most }];
+    },
+    close: async () => {
+      bareRenewal.close();
+      await client.close();
+      for (const server of Object.values(servers)) server.close();
+    },
+  };
+}
+
+/** What nobody can do without: one request over a kept connection, its body as text, the answer parsed. */
+function bareRenewals({ ca, port }: LeaseServer): { renew: () => Promise<void>; close: () => void } {
+  const agent = new Agent({ keepAlive: true, ca });
+  const headers = { "content-type": "application/json", authorization: "Bearer t0ken", accept: "application/json" };
+  let lease: object = storedLease;
+  const send = (): Promise<string> =>
+    new Promise((resolve, reject) => {
+      const body = JSON.stringify(lease);
+      const length = { "content-length": Buffer.byteLength(body) };
+      const options = { host: "127.0.0.1", port, path, method: "PUT", agent, headers: { ...headers, ...length } };
+      const request = httpsRequest(options, (response) => {
+        let text = "";
+        response.setEncoding("utf8");
+        response.on("data", (piece: string) => (text += piece));
+        response.on("end", () => resolve(text));
+      });
+      request.on("error", reject);
+      request.end(body);
+    });
+  const renew = async (): Promise<void> => {
+    lease = JSON.parse(await send()) as object; // cast: the Lease that was sent
+  };
+  return { renew, close: () => agent.destroy() };
+}
+
+async function leaseRenewals(lock: LeaseLock): Promise<() => Promise<void>> {
+  const record: LeaderElectionRecord = {
+    holderIdentity: lock.identity,
+    leaseDurationSeconds: 15,
+    acquireTime: microTime(firstUs),
+    renewTime: microTime(firstUs),
+    leaderTransitions: 3,
+  };
+  const stored = await lock.get();
+  if (stored === undefined) throw new Error("the server has no Lease");
+  let version: Version = stored.version;
+  let us = firstUs;
+  return async () => {
+    us += 1;
+    const outcome = await lock.update({ ...record, renewTime: microTime(us) }, version);
+    if (!outcome.written) throw new Error("a renewal was refused");
+    version = outcome.version;
+  };
+}
+
+function peerRenewals(server: LeaseServer): () => Promise<void> {
+  const api = server.kubeConfig().makeApiClient(CoordinationV1Api);
+  let lease = { ...storedLease } as unknown as V1Lease; // cast: the same fields, as its model has them
+  return async () => {
+    const now = new V1MicroTime();
+    const body = { ...lease, spec: { ...lease.spec, acquireTime: now, renewTime: now } };
+    lease = await api.replaceNamespacedLease({ name: "billing", namespace: "jobs", body });
+  };
+}
