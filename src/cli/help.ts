@@ -8,6 +8,7 @@ export const commandSummaries = {
   watch: "one line per change of holder or state",
   release: "have a candidate resign, or free the lease of a dead one",
   doctor: "check this machine and a storage, and say how to repair",
+  crd: "print the definition of MultiClusterLease, for kubectl apply",
 } as const;
 
 /** A name of a command. */

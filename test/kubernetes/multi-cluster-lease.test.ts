@@ -12,7 +12,6 @@ import {
 import { recordedLeases } from "./recorded-leases.ts";
 
 const recorded = recordedLeases().flatMap(({ object }) => (object === undefined ? [] : [object]));
-const time = "2026-11-21T09:28:33.142778Z";
 const condition = {
   type: "BackendHealthy",
   status: "True",
