@@ -126,10 +126,9 @@ async function leaseRenewals(lock: LeaseLock): Promise<() => Promise<void>> {
 
 function peerRenewals(server: LeaseServer): () => Promise<void> {
   const api = server.kubeConfig().makeApiClient(CoordinationV1Api);
-  let lease = { ...storedLease } as unknown as V1Lease; // cast: the same fields, as its model has them
+  let lease = structuredClone(storedLease) as unknown as V1Lease; // cast: the same fields, as its model has them
   return async () => {
-    const now = new V1MicroTime();
-    const body = { ...lease, spec: { ...lease.spec, acquireTime: now, renewTime: now } };
-    lease = await api.replaceNamespacedLease({ name: "billing", namespace: "jobs", body });
+    Object.assign(lease.spec ?? {}, { acquireTime: new V1MicroTime(), renewTime: new V1MicroTime() });
+    lease = await api.replaceNamespacedLease({ name: "billing", namespace: "jobs", body: lease });
   };
 }
