@@ -46,7 +46,7 @@ export function apiError(call: ApiCall, trouble: ApiAnswer | ApiFailure): ApiVer
   const status = statusOf(trouble.text);
   const verdict = judge(call, trouble, status);
   if (typeof verdict === "string") return verdict;
-  const reason = causeNamed(status, "ResourceVersionTooLarge") ? "ResourceVersionTooLarge" : status?.reason;
+  const reason = status?.isAhead === true ? "ResourceVersionTooLarge" : status?.reason;
   return Object.assign(verdict, { status: trouble.status, reason: reason ?? "" });
 }
 

@@ -3,6 +3,8 @@ export interface ApiStatus {
   /** One word, or `""`. */
   readonly reason: string;
   readonly details: ApiStatusDetails | undefined;
+  /** A version was asked for that the server has not reached: as a cause, or as the first words of its message. */
+  readonly isAhead: boolean;
 }
 
 /** What a `Status` is about. */
@@ -27,14 +29,18 @@ export function statusOf(text: string | undefined): ApiStatus | undefined {
 /** A `Status` that is parsed already, as an `ERROR` event of a watch has it. */
 export function readStatus(value: unknown): ApiStatus | undefined {
   if (field(value, "kind") !== "Status") return undefined;
-  const [reason, details] = [textOf(field(value, "reason")), field(value, "details")];
+  const reason = textOf(field(value, "reason"));
+  const details = asDetails(field(value, "details"));
+  const isCause = details?.causes.some((cause) => cause.reason === "ResourceVersionTooLarge");
   return {
     reason: reason !== undefined && /^\w{1,60}$/.test(reason) ? reason : "",
-    details: typeof details === "object" && details !== null ? readDetails(details) : undefined,
+    details,
+    isAhead: isCause === true || /^Too large resource version\b/.test(textOf(field(value, "message")) ?? ""),
   };
 }
 
-function readDetails(details: object): ApiStatusDetails {
+function asDetails(details: unknown): ApiStatusDetails | undefined {
+  if (typeof details !== "object" || details === null) return undefined;
   const [seconds, causes] = [field(details, "retryAfterSeconds"), field(details, "causes")];
   return {
     name: textOf(field(details, "name")),

@@ -12,11 +12,13 @@ import { kubernetesPath } from "./kubernetes-paths.ts";
 import type {
   KubernetesClient,
   KubernetesResource,
+  ListCallOptions,
   ListQuery,
   ResourceKind,
   ResourcePage,
   ResourceRef,
   WatchEvent,
+  WatchOptions,
   WatchQuery,
   WriteAnswer,
 } from "./kubernetes-resources.ts";
@@ -130,7 +132,7 @@ class CustomObjectsClient implements KubernetesClient {
     return await this.#write(call, merge, send, options);
   }
 
-  async list(kind: ResourceKind, query: ListQuery, options?: CallOptions): Promise<ResourcePage> {
+  async list(kind: ResourceKind, query: ListQuery, options?: ListCallOptions): Promise<ResourcePage> {
     const call = this.#call("list", kind, {});
     const { continue: token, ...rest } = query;
     const request = { ...kindOf(kind), ...rest, ...(token !== undefined && { _continue: token }) };
@@ -138,17 +140,13 @@ class CustomObjectsClient implements KubernetesClient {
     return await this.#ask(call, options, { send, answer: (found) => listAnswer(call, found) });
   }
 
-  watch(
-    kind: ResourceKind,
-    query: WatchQuery,
-    { signal }: { readonly signal: AbortSignal },
-  ): AsyncIterable<WatchEvent> {
+  watch(kind: ResourceKind, query: WatchQuery, options: WatchOptions): AsyncIterable<WatchEvent> {
     const call = this.#call("watch", kind, {});
     if (this.#watch === undefined) {
       throw new UnsupportedError(describe(call, "no watch was passed beside the API object"), whereOf(call));
     }
     const path = kubernetesPath(call);
-    return watchByCallback(call, { ...this.#parts, watch: this.#watch, path, query: { ...query } }, signal);
+    return watchByCallback(call, { ...this.#parts, watch: this.#watch, path, query: { ...query } }, options);
   }
 
   close(): Promise<void> {
@@ -171,7 +169,7 @@ class CustomObjectsClient implements KubernetesClient {
 
   #ask<T>(
     call: ApiCall,
-    options: CallOptions | undefined,
+    options: ListCallOptions | undefined,
     { send, answer }: { readonly send: Send; readonly answer: (found: ApiAnswer) => T },
   ): Promise<T> {
     kubernetesPath(call); // for the check of its parts only

@@ -5,7 +5,8 @@ import { statusCodeOf } from "./custom-objects-answers.ts";
 import { asWatchEvent } from "./kubernetes-resource-shape.ts";
 import { kubernetesCall, type CallParts } from "./kubernetes-call.ts";
 import { thrown } from "./kubernetes-answers.ts";
-import type { WatchEvent } from "./kubernetes-resources.ts";
+import type { WatchEvent, WatchOptions } from "./kubernetes-resources.ts";
+import { malformedReason } from "./watch-trouble.ts";
 
 /** What is used of client-node's `Watch`. */
 export interface WatchLike {
@@ -34,11 +35,11 @@ const mostWaiting = 10_000;
 export async function* watchByCallback(
   call: ApiCall,
   parts: CallbackWatchParts,
-  signal: AbortSignal,
+  { signal, onSkipped }: WatchOptions,
 ): AsyncGenerator<WatchEvent, void, undefined> {
   if (signal.aborted) return;
   const over = linkSignals(signal, parts.closing);
-  const inbox = new Inbox(call);
+  const inbox = new Inbox(call, onSkipped);
   const wake = (): void => inbox.end(undefined);
   over.signal.addEventListener("abort", wake, { once: true });
   try {
@@ -79,19 +80,21 @@ function explained(call: ApiCall, error: unknown): Error {
 /** Events between a callback and a reader. */
 class Inbox {
   readonly #call: ApiCall;
+  readonly #onSkipped: WatchOptions["onSkipped"];
   #waiting: WatchEvent[] = [];
   #ended: { readonly error: Error | undefined } | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(call: ApiCall) {
+  constructor(call: ApiCall, onSkipped: WatchOptions["onSkipped"]) {
     this.#call = call;
+    this.#onSkipped = onSkipped;
   }
 
   push(told: { readonly type: string; readonly object: unknown }): void {
     if (this.#ended !== undefined) return;
     const event = asWatchEvent(told);
-    if (event === "unknown") return;
-    if (event === undefined) return this.end(this.#broken("it told something that is no event"));
+    if (event === "unknown") return this.#onSkipped?.();
+    if (event === undefined) return this.end(this.#malformed());
     if (this.#waiting.length >= mostWaiting) return this.end(this.#broken("its reader is too slow"));
     this.#waiting.push(event);
     this.#wake?.();
@@ -112,6 +115,10 @@ class Inbox {
       if (this.#ended !== undefined) return;
       await new Promise<void>((resolve) => (this.#wake = resolve));
     }
+  }
+
+  #malformed(): StorageUnavailableError {
+    return Object.assign(this.#broken("it told something that is no event"), { reason: malformedReason });
   }
 
   #broken(why: string): StorageUnavailableError {

@@ -31,14 +31,14 @@ const defaultTimeoutMs = { read: 10_000, create: 10_000, replace: 10_000, patch:
 /**
  * Makes a call within its deadline, and settles whatever the server does: at the deadline and at trouble with what
  * `apiError` makes of it, at the caller's abort with `signal.reason`, at `close()` with `CLOSED`. A write is attempted
- * once; a read or a list is repeated while it is unavailable and there is time.
+ * once; a read or a list is repeated while it is unavailable and there is time, unless `repeats` forbids it.
  *
  * @throws what an attempt throws, if it is one of ours.
  */
 export async function kubernetesCall<T>(
   call: ApiCall,
   parts: CallParts,
-  options: CallOptions | undefined,
+  options: (CallOptions & { readonly repeats?: boolean }) | undefined,
   attempt: (attempt: RequestAttempt) => Promise<T>,
 ): Promise<T> {
   const { clock, closing } = parts;
@@ -48,7 +48,10 @@ export async function kubernetesCall<T>(
   checkTimeout(call, timeoutMs);
   const progress: RequestProgress = { sent: false };
   const once = (ended: AbortSignal): Promise<T> => explained(call, { signal: ended, progress }, attempt);
-  const run = repeats(call) ? (ended: AbortSignal) => again(parts, timeoutMs, ended, () => once(ended)) : once;
+  const run =
+    repeats(call) && options?.repeats !== false
+      ? (ended: AbortSignal) => again(parts, timeoutMs, ended, () => once(ended))
+      : once;
   try {
     return await withDeadline({ clock, timeoutMs, signal, closing }, run);
   } catch (error) {

@@ -19,11 +19,13 @@ import {
 import { kubernetesPath } from "./kubernetes-paths.ts";
 import type {
   KubernetesClient,
+  ListCallOptions,
   KubernetesResource,
   ListQuery,
   ResourceKind,
   ResourcePage,
   ResourceRef,
+  WatchOptions,
   WatchEvent,
   WatchQuery,
   WriteAnswer,
@@ -139,7 +141,7 @@ class HttpKubernetesClient implements KubernetesClient {
     return await this.#write(call, { method: "PATCH", contentType: "application/merge-patch+json" }, merge, options);
   }
 
-  async list(kind: ResourceKind, query: ListQuery, options?: CallOptions): Promise<ResourcePage> {
+  async list(kind: ResourceKind, query: ListQuery, options?: ListCallOptions): Promise<ResourcePage> {
     const call = this.#call("list", kind, {});
     return await this.#get(call, kubernetesPath(call, query), options, {
       limitBytes: maxPageBytes,
@@ -147,14 +149,10 @@ class HttpKubernetesClient implements KubernetesClient {
     });
   }
 
-  watch(
-    kind: ResourceKind,
-    query: WatchQuery,
-    { signal }: { readonly signal: AbortSignal },
-  ): AsyncIterable<WatchEvent> {
+  watch(kind: ResourceKind, query: WatchQuery, options: WatchOptions): AsyncIterable<WatchEvent> {
     const call = this.#call("watch", kind, {});
     const path = kubernetesPath(call, { ...query, watch: true });
-    return watchLines(call, { ...this.#parts, transport: this.#transport, path }, signal);
+    return watchLines(call, { ...this.#parts, transport: this.#transport, path }, options);
   }
 
   close(): Promise<void> {
@@ -174,7 +172,7 @@ class HttpKubernetesClient implements KubernetesClient {
   #get<T>(
     call: ApiCall,
     path: string,
-    options: CallOptions | undefined,
+    options: ListCallOptions | undefined,
     { limitBytes, answer }: { readonly limitBytes: number; readonly answer: (found: ApiAnswer) => T },
   ): Promise<T> {
     const request = { method: "GET", path } as const;

@@ -12,11 +12,12 @@ export function asResource(value: unknown, name: string | undefined): Kubernetes
 
 /** One page of a list. */
 export function asPage(value: unknown): ResourcePage | undefined {
-  const [items, metadata] = [field(value, "items") ?? [], field(value, "metadata")];
+  const [items, metadata, kind] = [field(value, "items") ?? [], field(value, "metadata"), field(value, "kind")];
   const [version, next] = [field(metadata, "resourceVersion"), field(metadata, "continue")];
   if (!Array.isArray(items) || !items.every(isObject) || typeof version !== "string") return undefined;
   return {
     items: items as readonly KubernetesResource[], // cast: objects; their fields are looked at where they are used
+    ...(typeof kind === "string" && { kind }),
     resourceVersion: version,
     continue: typeof next === "string" && next !== "" ? next : undefined,
   };

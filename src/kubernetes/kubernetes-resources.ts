@@ -48,9 +48,18 @@ export interface ListQuery {
   readonly resourceVersionMatch?: "Exact" | "NotOlderThan";
 }
 
+/** How a list is asked for. */
+export interface ListCallOptions extends CallOptions {
+  /** Whether it is asked again, inside its deadline, while it is unavailable; default true. */
+  readonly repeats?: boolean;
+}
+
 /** One page of a list. */
-export interface ResourcePage {
-  readonly items: readonly KubernetesResource[];
+export interface ResourcePage<T extends object = KubernetesResource> {
+  /** Those of built-in kinds carry neither `kind` nor `apiVersion`; the list does. */
+  readonly items: readonly T[];
+  /** Of the list: `LeaseList`. */
+  readonly kind?: string | undefined;
   readonly resourceVersion: string;
   /** Asks for the next page; `undefined` on the last. */
   readonly continue: string | undefined;
@@ -64,13 +73,26 @@ export interface WatchQuery {
   readonly resourceVersion?: string;
   readonly allowWatchBookmarks?: boolean;
   readonly timeoutSeconds?: number;
+  /**
+   * A streaming list: the state comes first, as `ADDED`, and ends with a bookmark that has the annotation
+   * `k8s.io/initial-events-end`. It wants bookmarks, and `resourceVersionMatch: "NotOlderThan"`.
+   */
+  readonly sendInitialEvents?: boolean;
+  readonly resourceVersionMatch?: "Exact" | "NotOlderThan";
+}
+
+/** How a watch is opened. */
+export interface WatchOptions {
+  readonly signal: AbortSignal;
+  /** Hears of each line that was left out because nobody knows its type. */
+  readonly onSkipped?: () => void;
 }
 
 /** One line of a watch. */
-export interface WatchEvent {
+export interface WatchEvent<T extends object = KubernetesResource> {
   readonly type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK" | "ERROR";
   /** Of `ERROR`: a `Status`. */
-  readonly object: KubernetesResource;
+  readonly object: T;
 }
 
 /**
@@ -91,9 +113,9 @@ export interface KubernetesClient extends AsyncDisposable {
     merge: object,
     options?: CallOptions & { readonly subresource?: "status" },
   ): Promise<WriteAnswer>;
-  list(kind: ResourceKind, query: ListQuery, options?: CallOptions): Promise<ResourcePage>;
+  list(kind: ResourceKind, query: ListQuery, options?: ListCallOptions): Promise<ResourcePage>;
   /** Ends when the server ends it, or when `signal` falls; re-opening is the caller's. */
-  watch(kind: ResourceKind, query: WatchQuery, options: { readonly signal: AbortSignal }): AsyncIterable<WatchEvent>;
+  watch(kind: ResourceKind, query: WatchQuery, options: WatchOptions): AsyncIterable<WatchEvent>;
   /** Ends what it started itself; twice is fine. */
   close(): Promise<void>;
 }

@@ -5,8 +5,9 @@ import { asWatchEvent, parsed } from "./kubernetes-resource-shape.ts";
 import { kubernetesCall, type CallParts, type RequestAttempt } from "./kubernetes-call.ts";
 import { kubernetesLines } from "./kubernetes-lines.ts";
 import { maxResourceBytes, thrown } from "./kubernetes-answers.ts";
-import type { WatchEvent } from "./kubernetes-resources.ts";
+import type { WatchEvent, WatchOptions } from "./kubernetes-resources.ts";
 import { wholeAnswer, type KubernetesTransport } from "./kubernetes-transport.ts";
+import { malformedReason } from "./watch-trouble.ts";
 
 /** What `watchLines` needs. */
 export interface WatchParts extends CallParts {
@@ -23,7 +24,7 @@ export interface WatchParts extends CallParts {
 export async function* watchLines(
   call: ApiCall,
   parts: WatchParts,
-  signal: AbortSignal,
+  { signal, onSkipped }: WatchOptions,
 ): AsyncGenerator<WatchEvent, void, undefined> {
   if (signal.aborted) return;
   const over = linkSignals(signal, parts.closing);
@@ -33,7 +34,8 @@ export async function* watchLines(
       if (over.signal.aborted) break;
       const event = line === undefined ? undefined : asWatchEvent(parsed(line));
       if (event === undefined) throw broken(call);
-      if (event !== "unknown") yield event;
+      if (event === "unknown") onSkipped?.();
+      else yield event;
     }
     parts.closing.throwIfAborted();
   } catch (error) {
@@ -64,5 +66,5 @@ async function open(call: ApiCall, { transport, path }: WatchParts, over: Over, 
 
 function broken(call: ApiCall): StorageUnavailableError {
   const why = `a line is no event, is not whole, or has more than ${maxResourceBytes} bytes`;
-  return new StorageUnavailableError(describe(call, why), whereOf(call));
+  return Object.assign(new StorageUnavailableError(describe(call, why), whereOf(call)), { reason: malformedReason });
 }

@@ -72,3 +72,19 @@ export async function withDeadline<T>(
     linked.unlink();
   }
 }
+
+/** Settles with `work`, or rejects with `signal.reason` as soon as it falls; a later end of `work` is swallowed. */
+export async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  let letGo = (): void => {};
+  const aborted = new Promise<never>((_resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error); // cast: the caller's reason travels untouched
+    signal.addEventListener("abort", abort, { once: true });
+    letGo = () => signal.removeEventListener("abort", abort);
+    if (signal.aborted) abort();
+  });
+  try {
+    return await Promise.race([work, aborted]);
+  } finally {
+    letGo();
+  }
+}

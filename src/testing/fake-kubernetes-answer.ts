@@ -15,7 +15,15 @@ export interface RefusalDetails {
   readonly kind?: string;
   readonly group?: string;
   readonly name?: string;
+  readonly retryAfterSeconds?: number;
   readonly causes?: readonly { readonly reason?: string; readonly message?: string; readonly field?: string }[];
+}
+
+/** For a version that the server has not reached; it answers so after it has waited for it. */
+export function tooLargeVersion(): FakeAnswer {
+  const causes = [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }];
+  const words = { reason: "Timeout", message: "Too large resource version" };
+  return refusal(504, words, { causes, retryAfterSeconds: 1 });
 }
 
 /** A refusal as Kubernetes words it: a `Status` with a reason for programs and a message for people. */

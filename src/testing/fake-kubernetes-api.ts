@@ -1,9 +1,15 @@
 import { isDeepStrictEqual } from "node:util";
-import type { KubernetesResource, ListQuery, ResourceKind, ResourceRef } from "../kubernetes/kubernetes-resources.ts";
+import type {
+  KubernetesResource,
+  ListQuery,
+  ResourceKind,
+  ResourceRef,
+  WatchQuery,
+} from "../kubernetes/kubernetes-resources.ts";
 import type { Clock } from "../system/clock.ts";
 import { microTime } from "../system/micro-time.ts";
 import type { Random } from "../system/random.ts";
-import { refusal, type FakeAnswer, type RefusalDetails } from "./fake-kubernetes-answer.ts";
+import { refusal, tooLargeVersion, type FakeAnswer, type RefusalDetails } from "./fake-kubernetes-answer.ts";
 import { admitLease } from "./fake-kubernetes-lease.ts";
 import type { FakeObjects } from "./fake-kubernetes-objects.ts";
 import { selection } from "./fake-kubernetes-selectors.ts";
@@ -16,6 +22,8 @@ export interface FakeKubernetesApiParts {
   readonly coordinatedElection: boolean;
   /** Plurals whose status is written apart. */
   readonly statusSubresources: readonly string[];
+  /** Whether a watch may begin with the state. */
+  readonly streamingLists: boolean;
   /** Plurals that are not served. */
   readonly unserved: readonly string[];
   /** The namespaces that exist; `undefined`: all. */
@@ -100,27 +108,43 @@ export class FakeKubernetesApi {
     );
   }
 
+  /** Pages of one list are of one state; a list from the cache (version 0) knows no pages. */
   list(kind: ResourceKind, query: ListQuery): FakeAnswer {
     if (!this.#serves(kind)) return notServed;
-    const [revision = "", from = "0"] = query.continue === undefined ? [] : query.continue.split(":");
-    if (revision !== "" && !this.#objects.remembers(Number(revision)))
-      return refusal(410, { reason: "Expired", message: "the provided continue parameter is too old" });
-    if (Number(query.resourceVersion ?? 0) > this.#objects.revision) return tooLarge();
-    if (query.resourceVersionMatch === "Exact" && !this.#objects.remembers(Number(query.resourceVersion)))
+    const [token = "", from = "0"] = query.continue === undefined ? [] : query.continue.split(":");
+    if (token !== "" && !this.#objects.remembers(Number(token))) return this.#expiredToken(from);
+    if (Number(query.resourceVersion ?? 0) > this.#objects.revision) return tooLargeVersion();
+    const isExact = query.resourceVersionMatch === "Exact";
+    if (isExact && !this.#objects.remembers(Number(query.resourceVersion)))
       return refusal(410, { reason: "Expired", message: "the resource version is too old" });
-    const at = revision === "" ? String(this.#objects.revision) : revision;
-    const selected = this.#objects.all(kind).filter(selection(query));
-    const until = Number(from) + (query.limit ?? Infinity);
-    const metadata = { resourceVersion: at, ...(until < selected.length && { continue: `${at}:${until}` }) };
+    const at = token !== "" ? Number(token) : isExact ? Number(query.resourceVersion) : this.#objects.revision;
+    const selected = this.#objects.all(kind, at).filter(selection(query));
+    const until = query.resourceVersion === "0" ? Infinity : Number(from) + (query.limit ?? Infinity);
+    const next = until < selected.length && { continue: `${at}:${until}` };
+    const metadata = { resourceVersion: String(at), ...next };
     return {
       status: 200,
       body: { kind: "List", apiVersion: "v1", metadata, items: selected.slice(Number(from), until) },
     };
   }
 
-  /** Whether a watch of this kind can be opened. */
-  serves(kind: ResourceKind): boolean {
-    return this.#serves(kind);
+  /** Why a watch is not opened; `undefined` if it is. */
+  refusesWatch(kind: ResourceKind, query: WatchQuery): FakeAnswer | undefined {
+    if (!this.#serves(kind)) return notServed;
+    const { sendInitialEvents, resourceVersionMatch } = query;
+    if (sendInitialEvents === undefined && resourceVersionMatch === undefined) return undefined;
+    if (!this.#parts.streamingLists) return invalid(kind, "sendInitialEvents", "is forbidden for watch");
+    if (sendInitialEvents === undefined) return invalid(kind, "resourceVersionMatch", "is forbidden for watch");
+    if (resourceVersionMatch === "NotOlderThan") return undefined;
+    return invalid(kind, "resourceVersionMatch", "sendInitialEvents requires it to be NotOlderThan");
+  }
+
+  /** What it offers would go on in the present, beside what earlier pages told of the past. */
+  #expiredToken(from: string): FakeAnswer {
+    const words = { reason: "Expired", message: "The provided continue parameter is too old" };
+    const answer = refusal(410, words);
+    const offered = { metadata: { continue: `${this.#objects.revision}:${from}` } };
+    return typeof answer.body === "string" ? answer : { ...answer, body: { ...answer.body, ...offered } };
   }
 
   /** Stores what another program writes: under no condition, and past all checks. */
@@ -224,9 +248,4 @@ function uidConflict(ref: ResourceRef, asked: string, there: string | undefined)
 function invalid(kind: ResourceKind, field: string, message: string): FakeAnswer {
   const causes = [{ reason: "FieldValueInvalid", message, field }];
   return refusal(422, { reason: "Invalid", message: `${field}: ${message}` }, { ...of(kind), causes });
-}
-
-function tooLarge(): FakeAnswer {
-  const causes = [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }];
-  return refusal(504, { reason: "Timeout", message: "Too large resource version" }, { causes });
 }

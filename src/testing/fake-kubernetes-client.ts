@@ -115,7 +115,8 @@ export class FakeKubernetesClient implements KubernetesClient {
   ): AsyncGenerator<WatchEvent, void, undefined> {
     this.#note({ verb: "watch", kind, name: undefined, query });
     const call = this.#call("watch", kind, undefined);
-    if (!this.#parts.api.serves(kind)) troubleOf({ status: 404, body: "404 page not found\n" }, call);
+    const refused = this.#parts.api.refusesWatch(kind, query);
+    if (refused !== undefined) troubleOf(refused, call);
     const fault = this.#faults.take("watch", kind.plural);
     if (fault?.kind === "fail") throw fault.error;
     if (fault?.kind === "refuse") troubleOf(fault.answer, call);

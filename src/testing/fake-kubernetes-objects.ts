@@ -32,9 +32,9 @@ export class FakeObjects {
     return structuredClone(this.#stored.get(keyOf(ref, ref.name))?.object);
   }
 
-  /** All of a kind, by namespace and name; `""` is every namespace. */
-  all(kind: ResourceKind): readonly KubernetesResource[] {
-    return [...this.#stored]
+  /** All of a kind as they were at a revision, by namespace and name; `""` is every namespace. */
+  all(kind: ResourceKind, revision: number = this.#revision): readonly KubernetesResource[] {
+    return [...this.#storedAt(revision)]
       .filter(([, stored]) => isOf(kind, stored.kind))
       .sort(([first], [second]) => (first < second ? -1 : 1))
       .map(([, { object }]) => structuredClone(object));
@@ -58,6 +58,24 @@ export class FakeObjects {
     return true;
   }
 
+  /** A copy of what is stored now, without the history: to try something out on. */
+  copy(): FakeObjects {
+    const copy = new FakeObjects();
+    for (const [key, stored] of this.#stored) copy.#stored.set(key, stored);
+    copy.#revision = this.#revision;
+    copy.#forgottenUpTo = this.#revision;
+    return copy;
+  }
+
+  /** Everything is as it was then, and counts on from there; what came after never was. Forgets history, too. */
+  restore(revision: number): void {
+    const then = this.#storedAt(revision);
+    this.#stored.clear();
+    for (const [key, stored] of then) this.#stored.set(key, stored);
+    this.#revision = revision;
+    this.compact();
+  }
+
   /** Forgets all history up to now. */
   compact(): void {
     this.#history = [];
@@ -78,6 +96,16 @@ export class FakeObjects {
   listen(hear: (change: FakeChange) => void): () => void {
     this.#listeners.add(hear);
     return () => void this.#listeners.delete(hear);
+  }
+
+  #storedAt(revision: number): ReadonlyMap<string, Stored> {
+    const then = new Map(this.#stored);
+    for (const change of [...this.since(revision)].reverse()) {
+      const key = keyOf(change.kind, change.object.metadata?.name ?? "");
+      if (change.previous === undefined) then.delete(key);
+      else then.set(key, { kind: change.kind, object: change.previous });
+    }
+    return then;
   }
 
   #stamped(resource: KubernetesResource): KubernetesResource {

@@ -1,4 +1,4 @@
-import type { KubernetesResource, ResourceKind } from "../kubernetes/kubernetes-resources.ts";
+import type { KubernetesResource, ResourceKind, WatchQuery } from "../kubernetes/kubernetes-resources.ts";
 import type { FakeAnswer } from "./fake-kubernetes-answer.ts";
 import type { FakeKubernetesApi } from "./fake-kubernetes-api.ts";
 import type { FakeVerb } from "./fake-kubernetes-faults.ts";
@@ -24,7 +24,7 @@ export function routeOf(method: string, url: string): FakeRoute | undefined {
     .slice(1)
     .map((part: string | undefined) => part && decodeURIComponent(part));
   const query = Object.fromEntries(searchParams);
-  const verb = verbOf(method, name !== "", query["watch"] === "true" || query["watch"] === "1");
+  const verb = verbOf(method, name !== "", isTrue(query["watch"]));
   if (verb === undefined) return undefined;
   const status = subresource === undefined ? undefined : "status";
   return { verb, kind: { group, version, plural, namespace }, name, subresource: status, query };
@@ -52,3 +52,19 @@ function verbOf(method: string, isNamed: boolean, watches: boolean): FakeVerb | 
   if (!isNamed) return undefined;
   return method === "PUT" ? "replace" : method === "PATCH" ? "patch" : undefined;
 }
+/** What the parameters of a watch ask for. */
+export function watchQueryOf(query: FakeRoute["query"]): WatchQuery {
+  const { timeoutSeconds, allowWatchBookmarks, sendInitialEvents, resourceVersionMatch, ...texts } = query;
+  return {
+    ...texts,
+    ...(timeoutSeconds !== undefined && { timeoutSeconds: Number(timeoutSeconds) }),
+    ...(sendInitialEvents !== undefined && { sendInitialEvents: isTrue(sendInitialEvents) }),
+    ...(resourceVersionMatch === "NotOlderThan" && { resourceVersionMatch }),
+    allowWatchBookmarks: isTrue(allowWatchBookmarks),
+  };
+}
+
+function isTrue(text: string | undefined): boolean {
+  return text === "true" || text === "1";
+}
+

@@ -6,7 +6,7 @@ import { sleep, type Clock } from "../system/clock.ts";
 import type { FakeAnswer } from "./fake-kubernetes-answer.ts";
 import type { FakeKubernetesApi } from "./fake-kubernetes-api.ts";
 import { KubernetesFaults, type KubernetesFault, type KubernetesFaultOptions } from "./fake-kubernetes-faults.ts";
-import { answerRoute, routeOf, type FakeRoute } from "./fake-kubernetes-route.ts";
+import { answerRoute, routeOf, watchQueryOf, type FakeRoute } from "./fake-kubernetes-route.ts";
 import type { FakeKubernetesWatches } from "./fake-kubernetes-watches.ts";
 
 /** What a `FakeKubernetesServer` serves; `FakeKubernetes.listen` puts it together. */
@@ -135,15 +135,11 @@ export class FakeKubernetesServer implements AsyncDisposable {
   }
 
   async #watch({ kind, query }: FakeRoute, response: ServerResponse): Promise<void> {
-    if (!this.#parts.api.serves(kind)) return send(response, notFound);
+    const asked = watchQueryOf(query);
+    const refused = this.#parts.api.refusesWatch(kind, asked);
+    if (refused !== undefined) return send(response, refused);
     const over = new AbortController();
     response.on("close", () => over.abort());
-    const { timeoutSeconds, allowWatchBookmarks, ...texts } = query;
-    const asked = {
-      ...texts,
-      ...(timeoutSeconds !== undefined && { timeoutSeconds: Number(timeoutSeconds) }),
-      allowWatchBookmarks: allowWatchBookmarks === "true" || allowWatchBookmarks === "1",
-    };
     response.writeHead(200, { "content-type": "application/json" });
     response.flushHeaders();
     for await (const event of this.#parts.watches.watch(kind, asked, over.signal)) {

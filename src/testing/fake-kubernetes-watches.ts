@@ -1,6 +1,6 @@
 import type { KubernetesResource, ResourceKind, WatchEvent, WatchQuery } from "../kubernetes/kubernetes-resources.ts";
 import type { Clock } from "../system/clock.ts";
-import { refusal } from "./fake-kubernetes-answer.ts";
+import { refusal, tooLargeVersion, type FakeAnswer } from "./fake-kubernetes-answer.ts";
 import { isOf, type FakeChange, type FakeObjects } from "./fake-kubernetes-objects.ts";
 import { selection, type Selection } from "./fake-kubernetes-selectors.ts";
 
@@ -9,10 +9,16 @@ interface OpenWatch {
   readonly kind: ResourceKind;
   readonly selected: Selection;
   readonly queue: WatchEvent[];
+  /** Nothing is told before the server is past this. */
+  after: number;
   muted: boolean;
   ended: { readonly error?: unknown } | undefined;
   wake: () => void;
 }
+
+const endOfState = "k8s.io/initial-events-end";
+/** How long a server waits for a version that it has not reached. */
+const waitForVersionMs = 3_000;
 
 /** The open watches of a `FakeKubernetes`. */
 export class FakeKubernetesWatches {
@@ -26,7 +32,7 @@ export class FakeKubernetesWatches {
     this.#clock = clock;
     this.#bookmarkEveryMs = bookmarkEveryMs;
     objects.listen((change) => {
-      for (const watch of this.#open) tell(watch, eventOf(watch, change));
+      for (const watch of this.#open) if (change.revision > watch.after) tell(watch, eventOf(watch, change));
     });
   }
 
@@ -58,10 +64,10 @@ export class FakeKubernetesWatches {
     signal: AbortSignal,
   ): AsyncGenerator<WatchEvent, void, undefined> {
     const watch: OpenWatch = {
-      ...{ kind, selected: selection(query), queue: [], muted: false, ended: undefined },
+      ...{ kind, selected: selection(query), queue: [], after: 0, muted: false, ended: undefined },
       wake: () => {},
     };
-    this.#begin(watch, query.resourceVersion);
+    this.#begin(watch, query);
     const stop = (): void => end(watch);
     signal.addEventListener("abort", stop, { once: true });
     const cancels = this.#timers(watch, query);
@@ -82,19 +88,37 @@ export class FakeKubernetesWatches {
   }
 
   /** The state, or what was missed since; a version ahead of the server is no error, only silent. */
-  #begin(watch: OpenWatch, resourceVersion: string | undefined): void {
-    if (resourceVersion === undefined || resourceVersion === "" || resourceVersion === "0") {
+  #begin(watch: OpenWatch, { resourceVersion = "", sendInitialEvents = false, allowWatchBookmarks }: WatchQuery): void {
+    const revision = Number(resourceVersion);
+    if (sendInitialEvents && revision > this.#objects.revision) return this.#refuseLater(watch);
+    if (sendInitialEvents || revision === 0) {
       for (const object of this.#objects.all(watch.kind))
         if (watch.selected(object)) tell(watch, { type: "ADDED", object });
+      if (sendInitialEvents && allowWatchBookmarks === true) tell(watch, this.#bookmark({ [endOfState]: "true" }));
       return;
     }
-    const revision = Number(resourceVersion);
     if (!this.#objects.remembers(revision)) {
-      tell(watch, { type: "ERROR", object: tooOld(resourceVersion) });
+      tell(watch, { type: "ERROR", object: bodyOf(tooOld(resourceVersion)) });
       return end(watch);
     }
     for (const change of this.#objects.since(revision)) tell(watch, eventOf(watch, change));
-    if (revision > this.#objects.revision) watch.muted = true;
+    watch.after = revision;
+  }
+
+  /** It waits for the version first. */
+  #refuseLater(watch: OpenWatch): void {
+    watch.muted = true;
+    const refuse = (): void => {
+      watch.muted = false;
+      tell(watch, { type: "ERROR", object: bodyOf(tooLargeVersion()) });
+      end(watch);
+    };
+    this.#clock.setTimer(this.#clock.monotonicMs() + waitForVersionMs, refuse, { idle: true });
+  }
+
+  #bookmark(annotations?: Readonly<Record<string, string>>): WatchEvent {
+    const metadata = { resourceVersion: String(this.#objects.revision), ...(annotations && { annotations }) };
+    return { type: "BOOKMARK", object: { metadata } };
   }
 
   #timers(watch: OpenWatch, query: WatchQuery): readonly (() => void)[] {
@@ -109,7 +133,7 @@ export class FakeKubernetesWatches {
       cancel = this.#clock.setTimer(this.#clock.monotonicMs() + this.#bookmarkEveryMs, bookmark, { idle: true });
     };
     const bookmark = (): void => {
-      tell(watch, { type: "BOOKMARK", object: { metadata: { resourceVersion: String(this.#objects.revision) } } });
+      if (this.#objects.revision >= watch.after) tell(watch, this.#bookmark());
       next();
     };
     next();
@@ -138,7 +162,10 @@ function eventOf({ kind, selected }: OpenWatch, change: FakeChange): WatchEvent 
   return was ? { type: "DELETED", object } : undefined;
 }
 
-function tooOld(resourceVersion: string): KubernetesResource {
-  const { body } = refusal(410, { reason: "Expired", message: `too old resource version: ${resourceVersion}` });
+function tooOld(resourceVersion: string): FakeAnswer {
+  return refusal(410, { reason: "Expired", message: `too old resource version: ${resourceVersion}` });
+}
+
+function bodyOf({ body }: FakeAnswer): KubernetesResource {
   return typeof body === "string" ? {} : body;
 }

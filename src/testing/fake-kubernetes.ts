@@ -21,6 +21,8 @@ export interface FakeKubernetesOptions {
   readonly coordinatedElection?: boolean;
   /** Plurals whose status is written apart from the rest; default `["multiclusterleases"]`. */
   readonly statusSubresources?: readonly string[];
+  /** Whether a watch may begin with the state (`sendInitialEvents`), as it may since 1.34; default true. */
+  readonly streamingLists?: boolean;
   /** Plurals that are not served, as if their CRD were missing; default: none. */
   readonly unserved?: readonly string[];
   /** The namespaces that exist; default: all. */
@@ -54,6 +56,7 @@ export class FakeKubernetes {
       random: options.random ?? systemRandom,
       coordinatedElection: options.coordinatedElection ?? true,
       statusSubresources: options.statusSubresources ?? ["multiclusterleases"],
+      streamingLists: options.streamingLists ?? true,
       unserved: options.unserved ?? [],
       namespaces: options.namespaces,
     });
@@ -116,6 +119,15 @@ export class FakeKubernetes {
   /** Forgets all history, as a compaction or a restart does: a watch that is opened at an older version gets 410. */
   compact(): void {
     this.#objects.compact();
+  }
+
+  /**
+   * Sets everything back to what it was at this version, which no `compact()` may have passed, as a restored backup of
+   * etcd does: versions count again from there, and open watches end.
+   */
+  restore(resourceVersion: string): void {
+    this.#objects.restore(Number(resourceVersion));
+    this.#watches.endAll();
   }
 
   /** Ends the open watches: as the server does, or with an error of the connection. */

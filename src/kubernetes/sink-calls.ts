@@ -1,0 +1,63 @@
+import type { Clock } from "../system/clock.ts";
+import { untilAborted } from "../system/signals.ts";
+import { SinkError } from "./watch-trouble.ts";
+
+/** What `SinkCalls` needs. */
+export interface SinkCallsParts {
+  readonly clock: Clock;
+  /** Hears, once each time, that the sink has not caught up for so many milliseconds. */
+  readonly onLag: (lagMs: number) => void;
+}
+
+const reportedLagMs = 10_000;
+/** Whoever waits longer for the next event has caught up with the server. */
+const caughtUpMs = 5;
+
+/** Calls a sink, one call at a time, and knows how far it is behind. */
+export class SinkCalls {
+  readonly #parts: SinkCallsParts;
+  #behindSinceMs: number | undefined;
+  #isReported = false;
+
+  constructor(parts: SinkCallsParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Makes one call, and waits for what it returns.
+   *
+   * @throws {SinkError} what the call throws or rejects with; `signal.reason` as soon as the signal falls.
+   */
+  async make(call: () => void | Promise<void>, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts;
+    this.#behindSinceMs ??= clock.monotonicMs();
+    let cancel = (): void => {};
+    try {
+      const pending = call();
+      if (pending === undefined) return;
+      const look = (): void => this.#look();
+      if (!this.#isReported) cancel = clock.setTimer(this.#behindSinceMs + reportedLagMs, look, { idle: true });
+      await untilAborted(pending, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      throw new SinkError(error);
+    } finally {
+      cancel();
+      if (!signal.aborted) this.#look();
+    }
+  }
+
+  /** So long nothing was there to be told: a sink that gets to wait is not behind. */
+  waited(ms: number): void {
+    if (ms < caughtUpMs) return;
+    this.#behindSinceMs = undefined;
+    this.#isReported = false;
+  }
+
+  #look(): void {
+    const lagMs = this.#parts.clock.monotonicMs() - (this.#behindSinceMs ?? Infinity);
+    if (this.#isReported || lagMs < reportedLagMs) return;
+    this.#isReported = true;
+    this.#parts.onLag(lagMs);
+  }
+}
