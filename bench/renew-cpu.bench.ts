@@ -2,19 +2,15 @@ import { Agent, request as httpsRequest } from "node:https";
 import { CoordinationV1Api, V1MicroTime, type V1Lease } from "@kubernetes/client-node";
 import { openKubernetesClient } from "../src/kubernetes/kubernetes-client.ts";
 import { LeaseLock } from "../src/kubernetes/lease-lock.ts";
-import type { LeaderElectionRecord } from "../src/lock/leader-election-record.ts";
-import type { Version } from "../src/storage/versioned-storage.ts";
-import { microTime } from "../src/system/micro-time.ts";
 import type { Benchmark, Fact, Prepared, Side } from "./benchmark.ts";
 import { LeaseServer, storedLease } from "./lease-server.ts";
+import { renewing } from "./renewing-lock.ts";
 
 const bare = "bare kept-alive node:https";
 const ours = "renewal by a LeaseLock";
 const theirs = "renewal by client-node";
 const path = "/apis/coordination.k8s.io/v1/namespaces/jobs/leases/billing";
 const perHandshake = 200;
-/** The beginning of 2026. */
-const firstUs = 1_767_225_600_000_000;
 
 /** What one renewal costs this process in CPU time, over TLS: the request, the body, the answer. */
 export const benchmark: Benchmark = {
@@ -47,9 +43,7 @@ async function prepare({ quick }: { readonly quick: boolean }): Promise<Prepared
   });
   const bareRenewal = bareRenewals(servers.bare);
   const client = await openKubernetesClient({ kubeConfig: servers.ours.kubeConfig() });
-  const leaseRenewal = await leaseRenewals(
-    new LeaseLock({ client, namespace: "jobs", name: "billing", events: "off" }),
-  );
+  const leaseRenewal = await renewing(new LeaseLock({ client, namespace: "jobs", name: "billing", events: "off" }));
   const peerRenewal = peerRenewals(servers.theirs);
   return {
     samplesPerRound: quick ? 2 : 3, // with 7 rounds and one to warm up: 6,000 renewals
@@ -102,26 +96,6 @@ function bareRenewals({ ca, port }: LeaseServer): { renew: () => Promise<void>; 
     lease = JSON.parse(await send()) as object; // cast: the Lease that was sent
   };
   return { renew, close: () => agent.destroy() };
-}
-
-async function leaseRenewals(lock: LeaseLock): Promise<() => Promise<void>> {
-  const record: LeaderElectionRecord = {
-    holderIdentity: lock.identity,
-    leaseDurationSeconds: 15,
-    acquireTime: microTime(firstUs),
-    renewTime: microTime(firstUs),
-    leaderTransitions: 3,
-  };
-  const stored = await lock.get();
-  if (stored === undefined) throw new Error("the server has no Lease");
-  let version: Version = stored.version;
-  let us = firstUs;
-  return async () => {
-    us += 1;
-    const outcome = await lock.update({ ...record, renewTime: microTime(us) }, version);
-    if (!outcome.written) throw new Error("a renewal was refused");
-    version = outcome.version;
-  };
 }
 
 function peerRenewals(server: LeaseServer): () => Promise<void> {
