@@ -47,13 +47,21 @@ export const sharedFlags: FlagTable = {
   help: { short: "h", says: "this text" },
 };
 
+/** The flags of `lease://`: which cluster, and as whom. */
+export const clusterFlags: FlagTable = {
+  kubeconfig: { value: "FILE", says: "of lease://: instead of KUBECONFIG, ~/.kube/config and that of the pod" },
+  context: { value: "NAME", says: "of lease://: instead of the kubeconfig's current context" },
+  "allow-exec-credentials": { says: "of lease://: run the program that the kubeconfig names for credentials" },
+};
+
 /** The flags of commands that look at leases. */
 export const placeFlags: FlagTable = {
   storage: {
     value: "URL",
     short: "s",
     env: "TENURE_STORAGE_URL",
-    says: "where the leases are kept: file:///srv/tenure",
+    says: "where the leases are kept: file:///srv/tenure, lease://NAMESPACE of Kubernetes",
   },
-  namespace: { value: "NAMESPACE", short: "n", says: "the folder of the leases (default)" },
+  namespace: { value: "NAMESPACE", short: "n", says: "the folder of the leases (default); of lease: without one" },
+  ...clusterFlags,
 };

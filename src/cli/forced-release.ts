@@ -1,5 +1,4 @@
-import { encodeLease, releasedLease } from "../storage/lease-codec.ts";
-import type { Version, WriteOutcome } from "../storage/versioned-storage.ts";
+import type { Version } from "../storage/versioned-storage.ts";
 import { sleep } from "../system/clock.ts";
 import { printable } from "../system/logger.ts";
 import type { Invocation } from "./command.ts";
@@ -109,7 +108,7 @@ class ForcedRelease {
 
   get #place(): string {
     const { shown, place } = this.#options;
-    return `"${printable(shown.name)}" in ${place.storage.description}`;
+    return `"${printable(shown.name)}" in ${place.description}`;
   }
 
   /** Whether the record changes before a standby could take the lease over. */
@@ -136,13 +135,12 @@ class ForcedRelease {
     return false;
   }
 
-  #write(): Promise<WriteOutcome> {
+  #write(): Promise<{ readonly written: boolean }> {
     const { place, shown, term = 0 } = this.#options;
     const record = shown.observed?.record;
     const version = versionOf(shown) as Version; // cast: the version that the storage told
     if (record !== undefined) return place.lock(shown.name).update({ ...record, holderIdentity: "" }, version);
-    const blank = releasedLease({ holderIdentity: "", renewTime: "", leaseTransitions: term });
-    return place.storage.replace(place.key(shown.name), encodeLease(blank), version);
+    return place.blank(shown.name, term, version);
   }
 }
 

@@ -1,45 +1,32 @@
 import { stat } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import { resolveDurations } from "../election/durations.ts";
-import { errorCode } from "../errors.ts";
 import { type ProbeReport, probeStorage } from "../storage/probe.ts";
 import { openStorage } from "../storage/registry.ts";
 import type { VersionedStorage } from "../storage/versioned-storage.ts";
-import type { Clock } from "../system/clock.ts";
-import type { Logger } from "../system/logger.ts";
+import { attempt } from "./attempt.ts";
 import { formatDuration } from "./durations.ts";
 import type { Finding } from "./findings.ts";
-import type { Timing } from "./run-settings.ts";
+import type { PlaceCheck, PlaceCheckOptions } from "./place.ts";
+import { roundTrips } from "./round-trips.ts";
 
 /** What the checks of a storage need. */
-export interface StorageCheckOptions {
-  readonly url: string;
-  readonly timing: Timing;
-  readonly clock: Clock;
-  readonly logger: Logger;
-  /** Whether the storage may be written to, below `tenure-probe/`. */
-  readonly probe: boolean;
-  readonly signal: AbortSignal;
-}
+type StorageCheckOptions = Omit<PlaceCheckOptions, "flags">;
 
-const reads = 20;
 /** A key that nobody writes; a read of nothing takes as long as one of a lease. */
 const unusedKey = "tenure-probe/round-trip";
 
 /** Opens the storage and says how it is: reachable, safe, allowed, fast enough. */
-export async function checkStorage(
-  options: StorageCheckOptions,
-): Promise<{ findings: Finding[]; storage?: VersionedStorage }> {
+export async function checkStorage(options: StorageCheckOptions): Promise<PlaceCheck> {
   const opened = await attempt("storage", () => openStorage(options.url, { ...options, probe: "never" }));
   if ("check" in opened) return { findings: [opened] };
   await using storage = opened;
   const findings = [
     await reachability(storage, options),
     ...(await fileRights(storage)),
-    await roundTrips(storage, options),
+    await roundTrips(() => storage.read(unusedKey, { signal: options.signal }), options),
   ];
   if (options.probe && !findings.some(({ level }) => level === "failure")) findings.push(...(await probe(options)));
-  return { findings, storage };
+  return { findings, minWriteIntervalMs: storage.capabilities.minWriteIntervalMs };
 }
 
 async function reachability(storage: VersionedStorage, { signal }: StorageCheckOptions): Promise<Finding> {
@@ -82,36 +69,6 @@ async function fileRights(storage: VersionedStorage): Promise<Finding[]> {
   }
 }
 
-async function roundTrips(storage: VersionedStorage, { clock, timing, signal }: StorageCheckOptions): Promise<Finding> {
-  const timesMs: number[] = [];
-  const measured = await attempt("round trips", async () => {
-    for (let count = 0; count < reads; count++) {
-      const sentMs = clock.monotonicMs();
-      await storage.read(unusedKey, { signal });
-      timesMs.push(clock.monotonicMs() - sentMs);
-    }
-    return timesMs.sort((a, b) => a - b);
-  });
-  if ("check" in measured) return measured;
-  const [p50 = 0, most = 0] = [measured[reads / 2], measured[reads - 1]];
-  return judgeRoundTrips({ p50, most }, timing);
-}
-
-/** A term survives answers that are always late by d as long as max(I, d) + d < V. */
-export function judgeRoundTrips(
-  { p50, most }: { readonly p50: number; readonly most: number },
-  timing: Timing,
-): Finding {
-  const { renewDeadlineMs, renewIntervalMs } = resolveDurations(timing);
-  const times = `reads take ${formatDuration(p50)}, at most ${formatDuration(most)} of ${reads}`;
-  const found = `${times}; a term lasts ${formatDuration(renewDeadlineMs)}`;
-  const repair = "choose a longer --lease-duration and --renew-deadline, or a storage that is nearer";
-  if (Math.max(renewIntervalMs, most) + most >= renewDeadlineMs)
-    return { check: "round trips", level: "failure", found, repair };
-  if (most > renewDeadlineMs / 4) return { check: "round trips", level: "warning", found, repair };
-  return { check: "round trips", level: "ok", found };
-}
-
 async function probe(options: StorageCheckOptions): Promise<Finding[]> {
   const { clock, signal, url } = options;
   const first = await openStorage(url, { ...options, probe: "never" });
@@ -149,22 +106,4 @@ export function judgeProbe({ verdict, steps, requests, elapsedMs }: ProbeReport)
       };
     }),
   ];
-}
-
-const repairs: Readonly<Record<string, string>> = {
-  INVALID_SETTINGS: "correct the URL",
-  ACCESS_DENIED: "grant the right that is named",
-  PACKAGE_MISSING: "install the package that is named",
-  UNSAFE_STORAGE: "choose another storage: on this one two may lead at once",
-};
-
-async function attempt<T extends object>(check: string, call: () => Promise<T>): Promise<T | Finding> {
-  try {
-    return await call();
-  } catch (error) {
-    const code = errorCode(error);
-    const found = error instanceof Error ? error.message : String(error);
-    const repair = repairs[code ?? ""] ?? "make the storage answer, then look again";
-    return { check, level: "failure", found, repair, ...(code !== undefined && { code }) };
-  }
 }

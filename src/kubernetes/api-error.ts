@@ -9,7 +9,7 @@ import {
 import { printable } from "../system/logger.ts";
 import { causeNamed, fieldsOf, statusOf, type ApiStatus } from "./api-status.ts";
 import { explainFailure, type ApiFailure } from "./api-failure.ts";
-import type { ResourceKind } from "./kubernetes-resources.ts";
+import type { ResourceKind, WatchQuery } from "./kubernetes-resources.ts";
 
 /** One call to a cluster: what it is, for messages and for the table of answers. */
 export interface ApiCall {
@@ -17,7 +17,7 @@ export interface ApiCall {
   /** The description of the client. */
   readonly cluster: string;
   readonly kind: ResourceKind;
-  /** `undefined` for a list, a watch, and a create whose name the server chooses. */
+  /** Of a watch the one name that it is limited to; `undefined` for a list, and where the server chooses the name. */
   readonly name?: string | undefined;
   readonly subresource?: "status" | undefined;
 }
@@ -48,6 +48,11 @@ export function apiError(call: ApiCall, trouble: ApiAnswer | ApiFailure): ApiVer
   if (typeof verdict === "string") return verdict;
   const reason = status?.isAhead === true ? "ResourceVersionTooLarge" : status?.reason;
   return Object.assign(verdict, { status: trouble.status, reason: reason ?? "" });
+}
+
+/** The one name that a watch is limited to: rights are granted by name then. */
+export function nameWatched({ fieldSelector = "" }: WatchQuery): string | undefined {
+  return /^metadata\.name=([^,=!]+)$/.exec(fieldSelector)?.[1];
 }
 
 /** Whether a call changes something. */
@@ -107,7 +112,7 @@ function missing(call: ApiCall, answer: ApiAnswer, status: ApiStatus | undefined
     return invalid(call, answer, `the server does not serve ${printable(what)}: apply their definition (CRD) first`);
   }
   const isThis = name !== undefined && named.name === name && (named.kind ?? kind.plural) === kind.plural;
-  if (!isThis || call.operation === "create") return doubtful(call, answer, status);
+  if (!isThis || call.operation === "create" || call.operation === "watch") return doubtful(call, answer, status);
   return isWrite(call) ? "lost" : "absent";
 }
 

@@ -2,7 +2,7 @@ import { UnsupportedError } from "../errors.ts";
 import type { CallOptions } from "../storage/versioned-storage.ts";
 import { systemClock, type Clock } from "../system/clock.ts";
 import { systemRandom, type Random } from "../system/random.ts";
-import { describe, whereOf, type ApiAnswer, type ApiCall } from "./api-error.ts";
+import { describe, nameWatched, whereOf, type ApiAnswer, type ApiCall } from "./api-error.ts";
 import { answerOf } from "./custom-objects-answers.ts";
 import { requestOptions } from "./custom-objects-options.ts";
 import { watchByCallback, type WatchLike } from "./custom-objects-watch.ts";
@@ -141,7 +141,7 @@ class CustomObjectsClient implements KubernetesClient {
   }
 
   watch(kind: ResourceKind, query: WatchQuery, options: WatchOptions): AsyncIterable<WatchEvent> {
-    const call = this.#call("watch", kind, {});
+    const call = this.#call("watch", kind, { name: nameWatched(query) });
     if (this.#watch === undefined) {
       throw new UnsupportedError(describe(call, "no watch was passed beside the API object"), whereOf(call));
     }

@@ -1,4 +1,4 @@
-import { errorCode } from "../errors.ts";
+import { errorCode, TenureError } from "../errors.ts";
 import type { Clock } from "../system/clock.ts";
 import { printable, type Logger } from "../system/logger.ts";
 import { microTime } from "../system/micro-time.ts";
@@ -133,7 +133,9 @@ export class LeaseEvents {
   }
 
   #log(level: "debug" | "warn", message: string, error: unknown): void {
-    const why = error instanceof TimeoutError ? "TIMEOUT" : (errorCode(error) ?? "an error without a code");
+    // What ours say holds no secret, and of a refusal it names the rule to add.
+    const said = error instanceof TenureError ? error.message : (errorCode(error) ?? "an error without a code");
+    const why = error instanceof TimeoutError ? "TIMEOUT" : said;
     try {
       this.#parts.logger[level](message, { server: this.#parts.client.description, why });
     } catch {

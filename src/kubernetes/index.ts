@@ -9,7 +9,8 @@ export {
 } from "./custom-objects-api.ts";
 export type { WatchLike, WatchQueryOptions } from "./custom-objects-watch.ts";
 export type { EventsApi } from "./events.ts";
-export { openKubernetesClient, type KubeConfigPackage, type KubernetesClientOptions } from "./kubernetes-client.ts";
+export type { KubeConfigPackage } from "./kube-config.ts";
+export { openKubernetesClient, type KubernetesClientOptions } from "./kubernetes-client.ts";
 export type { KubeCluster, KubeConfigLike, KubeRequestOptions } from "./kubernetes-credentials.ts";
 export type {
   KubernetesClient,

@@ -1,9 +1,8 @@
-import { errorCode, InvalidSettingsError, PackageMissingError } from "../errors.ts";
 import type { CallOptions } from "../storage/versioned-storage.ts";
 import { systemClock, type Clock } from "../system/clock.ts";
-import { printable } from "../system/logger.ts";
 import { systemRandom, type Random } from "../system/random.ts";
-import type { ApiAnswer, ApiCall } from "./api-error.ts";
+import { nameWatched, type ApiAnswer, type ApiCall } from "./api-error.ts";
+import { loadDefaultKubeConfig, type KubeConfigPackage } from "./kube-config.ts";
 import { kubernetesAddress, type KubernetesAddress } from "./kubernetes-address.ts";
 import { kubernetesCall, type CallParts } from "./kubernetes-call.ts";
 import type { KubeConfigLike } from "./kubernetes-credentials.ts";
@@ -43,11 +42,6 @@ export interface KubernetesClientOptions {
   readonly random?: Random | undefined;
 }
 
-/** What is used of `@kubernetes/client-node`, if no `KubeConfig` is given. */
-export interface KubeConfigPackage {
-  readonly KubeConfig: new () => KubeConfigLike & { loadFromDefault(): void };
-}
-
 /**
  * A client for the current cluster of a `KubeConfig`, over `node:https`: raw JSON, connections of its own that are kept
  * alive, and a deadline for every call at which its socket is destroyed. Nothing is sent before the first call.
@@ -57,44 +51,12 @@ export interface KubeConfigPackage {
  */
 export async function openKubernetesClient(
   options: KubernetesClientOptions = {},
-  load: () => Promise<KubeConfigPackage> = loadPackage,
+  load?: () => Promise<KubeConfigPackage>,
 ): Promise<KubernetesClient> {
   const { allowExecCredentials = true, clock = systemClock, random = systemRandom } = options;
-  const kubeConfig = options.kubeConfig ?? (await loadDefault(load));
+  const kubeConfig = options.kubeConfig ?? (await loadDefaultKubeConfig(load));
   const address = kubernetesAddress(kubeConfig, allowExecCredentials);
   return new HttpKubernetesClient(new KubernetesTransport(kubeConfig, address), address, { clock, random });
-}
-
-/** Its name is no literal here: its types need those of `ws`, which it does not bring (client-node 2.0.1). */
-function loadPackage(name: string = "@kubernetes/client-node"): Promise<KubeConfigPackage> {
-  return import(name) as Promise<KubeConfigPackage>; // cast: the one class of it that is used
-}
-
-async function loadDefault(load: () => Promise<KubeConfigPackage>): Promise<KubeConfigLike> {
-  const { KubeConfig } = await load().catch(explain);
-  const kubeConfig = new KubeConfig();
-  try {
-    kubeConfig.loadFromDefault();
-  } catch (error) {
-    // Without its cause: an error of YAML quotes lines of the file, and these hold keys and tokens.
-    const name = errorCode(error) ?? (error instanceof Error ? error.name : typeof error);
-    throw new InvalidSettingsError([`the kubeconfig cannot be read (${printable(name, 40)})`], { operation: "open" });
-  }
-  const cluster = kubeConfig.getCurrentCluster();
-  if (cluster?.server !== "http://localhost:8080" || cluster.skipTLSVerify === true) return kubeConfig;
-  throw new InvalidSettingsError(["no kubeconfig was found: set KUBECONFIG, or run in a cluster"], {
-    operation: "open",
-  });
-}
-
-/** A package that is there and cannot be loaded is one that needs a newer Node. */
-function explain(cause: unknown): never {
-  const name = "@kubernetes/client-node";
-  const how =
-    errorCode(cause) === "ERR_MODULE_NOT_FOUND"
-      ? `needs the package ${name}: npm install ${name}`
-      : `the package ${name} cannot be loaded on Node ${process.versions.node}: version 2 needs 22.19, 1.4 runs below`;
-  throw new PackageMissingError(`kubernetes: ${how}`, { operation: "open", cause });
 }
 
 class HttpKubernetesClient implements KubernetesClient {
@@ -150,7 +112,7 @@ class HttpKubernetesClient implements KubernetesClient {
   }
 
   watch(kind: ResourceKind, query: WatchQuery, options: WatchOptions): AsyncIterable<WatchEvent> {
-    const call = this.#call("watch", kind, {});
+    const call = this.#call("watch", kind, { name: nameWatched(query) });
     const path = kubernetesPath(call, { ...query, watch: true });
     return watchLines(call, { ...this.#parts, transport: this.#transport, path }, options);
   }

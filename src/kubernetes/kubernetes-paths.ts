@@ -8,7 +8,8 @@ export function kubernetesPath(call: ApiCall, query: ListQuery | (WatchQuery & {
   const { kind, name, subresource, operation } = call;
   const root = kind.group === "" ? ["api"] : ["apis", segment("group", kind.group)];
   const place = kind.namespace === "" ? [] : ["namespaces", segment("namespace", kind.namespace)];
-  const own = name === undefined || operation === "create" ? [] : [segment("name", name)];
+  const isOfAll = name === undefined || operation === "create" || operation === "watch";
+  const own = isOfAll ? [] : [segment("name", name)];
   const rest = subresource === undefined ? [] : [subresource];
   const path = [...root, segment("version", kind.version), ...place, segment("plural", kind.plural), ...own, ...rest];
   const parameters = Object.entries(query).flatMap(([key, value]) =>

@@ -14,7 +14,7 @@ import { TimeoutError, withDeadline } from "../system/signals.ts";
 import { LeaseEvents, type EventsApi } from "./events.ts";
 import type { KubernetesClient, KubernetesResource, ResourceRef, WriteAnswer } from "./kubernetes-resources.ts";
 import { leaseOptionProblems } from "./lease-options.ts";
-import { leaseToRecord, recordToLease, rewritten } from "./lease-record.ts";
+import { leaseToRecord, leaseVersion, recordToLease, rewritten } from "./lease-record.ts";
 import { LeaseWatch } from "./lease-watch.ts";
 
 /** What a `LeaseLock` takes. */
@@ -157,7 +157,7 @@ export class LeaseLock implements ResourceLock {
     }
     if (!answer.written) return { written: false };
     // A success that names no version is unknown: there is nothing to renew.
-    const version = versionOf(answer.resource);
+    const version = leaseVersion(answer.resource);
     if (version === undefined) throw this.#trouble.unknown(operation);
     this.#remember(version, answer.resource);
     return { written: true, version };
@@ -172,7 +172,7 @@ export class LeaseLock implements ResourceLock {
   }
 
   #observe(lease: KubernetesResource): ObservedRecord {
-    const version = versionOf(lease);
+    const version = leaseVersion(lease);
     if (version === undefined) throw this.#trouble.noGeneration();
     const { record, problems } = leaseToRecord(lease, this.#trouble.source(version));
     if (problems.length > 0 && !this.#carried.has(version)) this.#warn(problems, version);
@@ -192,12 +192,4 @@ export class LeaseLock implements ResourceLock {
       // Log lines are for people; a logger that fails must not end a term.
     }
   }
-}
-
-/** `undefined` for what no write could name. */
-function versionOf(lease: KubernetesResource): Version | undefined {
-  const { uid, resourceVersion } = lease.metadata ?? {};
-  if (typeof uid !== "string" || uid === "" || typeof resourceVersion !== "string" || resourceVersion === "")
-    return undefined;
-  return `${uid}/${resourceVersion}` as Version; // cast: the brand of a version of a Lease
 }

@@ -13,9 +13,7 @@ export function leaseOptionProblems(options: LeaseLockOptions): string[] {
   for (const call of calls) {
     if (typeof client?.[call] !== "function") problems.push(`client must have the call ${call}`);
   }
-  if (typeof namespace !== "string" || !labelOfDns.test(namespace)) {
-    problems.push(`namespace (${shown(namespace)}) must be 1 to 63 characters of a-z, 0-9 and "-"`);
-  }
+  problems.push(...namespaceProblems(namespace));
   if (typeof name !== "string" || name.length > 253 || !nameOfDns.test(name)) {
     problems.push(`name (${shown(name)}) must be 1 to 253 characters of a-z, 0-9, "-" and "."`);
   }
@@ -32,6 +30,12 @@ export function leaseOptionProblems(options: LeaseLockOptions): string[] {
     problems.push(`events (${shown(events)}) must be "events.k8s.io", "core" or "off"`);
   }
   return problems;
+}
+
+/** Why this cannot be a namespace of Kubernetes, `[]` if it can. */
+export function namespaceProblems(namespace: unknown): string[] {
+  if (typeof namespace === "string" && labelOfDns.test(namespace)) return [];
+  return [`namespace (${shown(namespace)}) must be 1 to 63 characters of a-z, 0-9 and "-"`];
 }
 
 function shown(value: unknown): string {

@@ -1,5 +1,6 @@
 import type { LeaderElectionRecord } from "../lock/leader-election-record.ts";
 import { checkRecord, type CheckedRecord, type RecordSource } from "../lock/record-codec.ts";
+import type { Version } from "../storage/versioned-storage.ts";
 import type { KubernetesResource } from "./kubernetes-resources.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -58,6 +59,14 @@ export function recordToLease(
     },
     spec: specAfter(record, before),
   };
+}
+
+/** `<uid>/<resourceVersion>`; `undefined` for what no write could name. */
+export function leaseVersion(lease: KubernetesResource): Version | undefined {
+  const { uid, resourceVersion } = lease.metadata ?? {};
+  if (typeof uid !== "string" || uid === "" || typeof resourceVersion !== "string" || resourceVersion === "")
+    return undefined;
+  return `${uid}/${resourceVersion}` as Version; // cast: the brand of a version of a Lease
 }
 
 /** The same write, made to differ from what is stored under this version. */

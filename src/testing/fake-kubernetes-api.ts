@@ -153,6 +153,11 @@ export class FakeKubernetesApi {
     return this.#objects.write(ref, this.#served(ref, resource, stored));
   }
 
+  /** The same server as it is now; what it stores is forgotten. */
+  rehearsal(): FakeKubernetesApi {
+    return new FakeKubernetesApi({ ...this.#parts, objects: this.#objects.copy() });
+  }
+
   #store(ref: ResourceRef, body: KubernetesResource, stored: KubernetesResource | undefined): FakeAnswer {
     const admitted = this.#admit(ref, body, stored);
     if ("refused" in admitted) return admitted.refused;

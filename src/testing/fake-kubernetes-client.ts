@@ -1,5 +1,5 @@
 import { ClosedError, StorageUnavailableError, UnknownOutcomeError } from "../errors.ts";
-import { describe, isWrite, whereOf, type ApiCall } from "../kubernetes/api-error.ts";
+import { describe, isWrite, nameWatched, whereOf, type ApiCall } from "../kubernetes/api-error.ts";
 import type {
   KubernetesClient,
   KubernetesResource,
@@ -114,7 +114,7 @@ export class FakeKubernetesClient implements KubernetesClient {
     { signal }: { readonly signal: AbortSignal },
   ): AsyncGenerator<WatchEvent, void, undefined> {
     this.#note({ verb: "watch", kind, name: undefined, query });
-    const call = this.#call("watch", kind, undefined);
+    const call = this.#call("watch", kind, nameWatched(query));
     const refused = this.#parts.api.refusesWatch(kind, query);
     if (refused !== undefined) troubleOf(refused, call);
     const fault = this.#faults.take("watch", kind.plural);

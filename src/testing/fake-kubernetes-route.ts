@@ -32,7 +32,14 @@ export function routeOf(method: string, url: string): FakeRoute | undefined {
 
 /** Does what a route asks for; a watch is not for here. */
 export function answerRoute(api: FakeKubernetesApi, route: FakeRoute, body: KubernetesResource): FakeAnswer {
-  const { verb, kind, name, subresource, query } = route;
+  const {
+    verb,
+    kind,
+    name,
+    subresource,
+    query: { dryRun, ...query },
+  } = route;
+  if (dryRun === "All") return answerRoute(api.rehearsal(), { ...route, query }, body);
   if (verb === "create") return api.create(kind, body);
   if (verb === "replace") return api.replace({ ...kind, name }, body);
   if (verb === "patch") return api.patch({ ...kind, name }, body, subresource);

@@ -2,7 +2,14 @@
 // gives them go through apiError; what is looked at is the verdict, `applied`, and what a person is told.
 import { describe, expect, it } from "vitest";
 import type { StorageUnavailableError, TenureError } from "../../src/errors.ts";
-import { apiError, isAhead, isExpired, type ApiAnswer, type ApiCall } from "../../src/kubernetes/api-error.ts";
+import {
+  apiError,
+  isAhead,
+  isExpired,
+  nameWatched,
+  type ApiAnswer,
+  type ApiCall,
+} from "../../src/kubernetes/api-error.ts";
 import { TimeoutError } from "../../src/system/signals.ts";
 import { leases, statusBody } from "./scripted-server.ts";
 
@@ -172,4 +179,21 @@ describe("K-13 failures without an answer", () => {
       expect(apiError(call("read"), { failure, sent })).toMatchObject({ code: "STORAGE_UNAVAILABLE" });
     });
   }
+});
+
+describe("a watch that is limited to one name", () => {
+  it.each([
+    ["metadata.name=billing", "billing"],
+    ["metadata.name!=billing", undefined],
+    ["metadata.name=billing,metadata.namespace=jobs", undefined],
+    ["", undefined],
+  ])("K-13 by %j is of the name %j", (fieldSelector, name) => expect(nameWatched({ fieldSelector })).toBe(name));
+
+  it("K-13 is refused with a rule for that name", () => {
+    const denied = apiError({ ...call("watch"), name: "billing" }, refusal(403, "Forbidden", here));
+    expect(denied).toMatchObject({
+      message: expect.stringContaining('verbs: ["watch"], resourceNames: ["billing"] }'),
+    });
+    expect(denied).toMatchObject({ message: expect.stringContaining('cannot watch leases "jobs/billing"') });
+  });
 });

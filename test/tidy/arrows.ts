@@ -48,7 +48,7 @@ const packages: Readonly<Record<string, { readonly from: RegExp; readonly lazy: 
   "p-retry": { from: /^src\/system\/retry\.ts$/, lazy: true },
   eventemitter3: { from: /^src\/election\//, lazy: false },
   "@opentelemetry/api": { from: /^src\/telemetry\//, lazy: false },
-  "@kubernetes/client-node": { from: /^src\/kubernetes\/kubernetes-client\.ts$/, lazy: true },
+  "@kubernetes/client-node": { from: /^src\/kubernetes\/kube-config\.ts$/, lazy: true },
 };
 
 /** `storage` of `src/storage/file.ts`; `errors.ts` of `src/errors.ts`. */

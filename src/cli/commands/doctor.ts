@@ -1,10 +1,11 @@
 import { systemMachineClock } from "../../system/machine-clock.ts";
-import { type Command, type Invocation, placeFlags, resultFlags } from "../command.ts";
+import { clusterFlags, type Command, type Invocation, placeFlags, resultFlags } from "../command.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { Finding } from "../findings.ts";
 import { checkClocks, checkNode, checkSettings } from "../machine-checks.ts";
 import type { Output } from "../output.ts";
 import { packageVersion } from "../package-version.ts";
+import { checkPlace } from "../place.ts";
 import { readTiming, timingFlags } from "../run-settings.ts";
 import { UsageError } from "../usage-error.ts";
 
@@ -14,11 +15,13 @@ export const doctorCommand: Command = {
   says:
     "Checks this machine, the settings, and the storage if one is named: reachable, rights, round trips, and\n" +
     "whether it enforces its conditions, by a probe that writes below tenure-probe/ and removes that again.\n" +
+    "Of lease://NAMESPACE: reachable, rights missing or too much, times, round trips, watch; it stores nothing.\n" +
     "Each finding has its repair. " +
     "Exits with 0 if nothing failed; warnings do not count.",
   example: "tenure doctor file:///srv/tenure",
   flags: {
     storage: placeFlags["storage"] ?? { says: "" },
+    ...clusterFlags,
     ...timingFlags,
     "no-probe": { says: "writes nothing" },
     ...resultFlags,
@@ -37,7 +40,7 @@ export const doctorCommand: Command = {
       ...(await checkClocks({ clock, machineClock: systemMachineClock, timing }, signal)),
     ];
     if (url === undefined) findings.push(...checkSettings(timing), noStorage);
-    else findings.push(...(await checkPlace(url, invocation)));
+    else findings.push(...(await placeFindings(url, invocation)));
     print(findings, output);
     log.debug("looked", { findings: findings.length });
     return codeOf(findings);
@@ -51,12 +54,11 @@ const noStorage: Finding = {
   repair: "tenure doctor file:///srv/tenure checks one, and so does TENURE_STORAGE_URL",
 };
 
-async function checkPlace(url: string, { flags, clock, log, signal }: Invocation): Promise<Finding[]> {
+async function placeFindings(url: string, { flags, clock, log, signal }: Invocation): Promise<Finding[]> {
   const timing = readTiming(flags);
-  const { checkStorage } = await import("../storage-checks.ts");
   const probe = !flags.on("no-probe");
-  const { findings, storage } = await checkStorage({ url, timing, clock, logger: log, probe, signal });
-  return [...checkSettings(timing, storage?.capabilities.minWriteIntervalMs), ...findings];
+  const { findings, minWriteIntervalMs } = await checkPlace({ url, flags, timing, clock, logger: log, probe, signal });
+  return [...checkSettings(timing, minWriteIntervalMs), ...findings];
 }
 
 const colours = { ok: "green", info: "dim", warning: "yellow", failure: "red" } as const;

@@ -28,7 +28,7 @@ export const runCommand: Command = {
     const place = await openPlace(flags, { clock, logger: log });
     try {
       const lock = place.lock(settings.name, settings.label);
-      return await new GuardedRun({ settings, lock, storage: place.storage.description, log, clock }).run();
+      return await new GuardedRun({ settings, lock, storage: place.description, log, clock }).run();
     } finally {
       // a storage that hangs must not hold the exit
       await Promise.race([place[Symbol.asyncDispose](), sleep(clock, closePatienceMs)]);

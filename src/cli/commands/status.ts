@@ -26,11 +26,11 @@ export const statusCommand: Command = {
     timeout: { value: "30s", says: "how long --wait-for may take; then exits with 3 (for ever)" },
   },
   async run(invocation: Invocation): Promise<number> {
-    const { flags, output, log, clock } = invocation;
+    const { flags, output, log, clock, signal } = invocation;
     const waitFor = flags.oneOf("wait-for", ["leader", "free"]);
     checkFlags(invocation, waitFor);
     await using place = await openPlace(flags, { clock, logger: log, probe: "never" });
-    const names = flags.on("all") ? await place.names() : [...new Set(flags.names)];
+    const names = flags.on("all") ? await place.names(signal) : [...new Set(flags.names)];
     const looks = new Looks(invocation, place);
     const views = waitFor === undefined ? await looks.settle(names) : await looks.waitFor(names, waitFor);
     if (output.json) output.document({ leases: views.map((view) => leaseDocument(view, clock)) });
