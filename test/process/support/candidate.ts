@@ -1,4 +1,5 @@
 import type * as Tenure from "../../../src/index.ts";
+import type * as TenureKubernetes from "../../../src/kubernetes/index.ts";
 import type * as TenureStorage from "../../../src/storage/index.ts";
 import type * as TenureClock from "../../../src/system/clock.ts";
 import type * as TenureTelemetry from "../../../src/telemetry/index.ts";
@@ -7,8 +8,8 @@ import { JournalClient, tell } from "./channel.ts";
 import { FailingLock } from "./failing-lock.ts";
 import type { CandidateSettings, Command, ToCandidate } from "./protocol.ts";
 
-// One candidate of an election, on file storage if no other is named, in a process of its own, on the built package. It
-// tells its parent everything that happens, and fails where its parent says. It ends by itself when nothing keeps it
+// One candidate of an election, on file storage if nothing else is named, in a process of its own, on the built package.
+// It tells its parent everything that happens, and fails where its parent says. It ends by itself when nothing keeps it
 // alive any more.
 
 const settings: CandidateSettings = JSON.parse(process.argv[2] ?? "{}");
@@ -21,12 +22,9 @@ const { systemClock } = await built<typeof TenureClock>("system/clock.js");
 
 let wallStepMs = 0;
 const clock: Tenure.Clock = { ...systemClock, wallMs: () => systemClock.wallMs() + wallStepMs };
-const { directory, pollMs, label } = settings;
-const storage =
-  settings.storage === undefined
-    ? new FileStorage({ directory, pollMs, keep: 500, fsync: false })
-    : await openStorage(settings.storage, { probe: "never" });
-const lock = new FailingLock(new StorageLock({ storage, namespace: "test", name: "lease", label }), settings.identity);
+const { label } = settings;
+const place = settings.lease === undefined ? await openDocument() : await openLease(settings.lease);
+const lock = new FailingLock(place.lock, settings.identity);
 const journal = new JournalClient(StaleTermError);
 const work = new CandidateWork(settings, journal, errorCode);
 const stop = new AbortController();
@@ -49,6 +47,29 @@ elector.on("stopped", ({ term, reason }) => void tell({ did: "stopped", term, re
 elector.on("newLeader", ({ identity, term }) => void tell({ did: "newLeader", identity, term }));
 elector.on("watchLive", () => void tell({ did: "watchLive" }));
 elector.on("alarm", ({ kind }) => void tell({ did: "alarm", kind }));
+
+/** Where this candidate contends, and how that is closed. */
+interface Place {
+  readonly lock: Tenure.ResourceLock;
+  readonly close: () => Promise<void>;
+}
+
+async function openDocument(): Promise<Place> {
+  const { directory, pollMs } = settings;
+  const storage =
+    settings.storage === undefined
+      ? new FileStorage({ directory, pollMs, keep: 500, fsync: false })
+      : await openStorage(settings.storage, { probe: "never" });
+  const lock = new StorageLock({ storage, namespace: "test", name: "lease", label });
+  return { lock, close: () => storage.close() };
+}
+
+async function openLease(lease: { readonly namespace: string; readonly name: string }): Promise<Place> {
+  const { LeaseLock, openKubernetesClient } = await built<typeof TenureKubernetes>("kubernetes/index.js");
+  const client = await openKubernetesClient();
+  const lock = new LeaseLock({ client, ...lease, label, events: "off" });
+  return { lock, close: () => client.close() };
+}
 
 function obey(command: Command): void {
   switch (command.do) {
@@ -87,6 +108,6 @@ if (settings.face === "acquire") {
   void tell({ did: "started", term: leadership.term });
 } else {
   await elector.run({ signal: stop.signal });
-  await storage.close();
+  await place.close();
   await tell({ did: "settled", identity: lock.identity });
 }

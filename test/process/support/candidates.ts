@@ -34,18 +34,23 @@ interface OpenOptions {
   readonly fenced?: boolean;
   /** The URL of the storage; default files, whose whole history is checked as well. */
   readonly storage?: string;
+  /** A Lease of the cluster that this kubeconfig file leads to, instead of a storage. */
+  readonly lease?: { readonly kubeConfig: string; readonly namespace: string; readonly name: string };
 }
 
 /** The processes that contend for one lease, and the journal that their work is guarded by. */
 export class Candidates implements AsyncDisposable {
   readonly directory: string;
   readonly journal: Journal;
-  readonly #storage: string | undefined;
+  readonly #place: Pick<CandidateSettings, "storage" | "lease">;
+  readonly #env: Readonly<Record<string, string>>;
   readonly #all: Candidate[] = [];
+  readonly #foreign: Candidate[] = [];
 
-  private constructor(directory: string, { fenced = true, storage }: OpenOptions) {
+  private constructor(directory: string, { fenced = true, storage, lease }: OpenOptions) {
     this.directory = directory;
-    this.#storage = storage;
+    this.#place = { ...(storage !== undefined && { storage }), ...(lease !== undefined && { lease }) };
+    this.#env = lease === undefined ? {} : { KUBECONFIG: lease.kubeConfig };
     this.journal = new Journal(fenced);
   }
 
@@ -57,17 +62,24 @@ export class Candidates implements AsyncDisposable {
   start(label: string, { env, ...settings }: StartSettings = {}): Candidate {
     const full: CandidateSettings = {
       ...{ directory: this.directory, dist, label, timing, pollMs: 1_000, stepEveryMs: 100, drainMs: 0, face: "run" },
-      ...(this.#storage !== undefined && { storage: this.#storage }),
+      ...this.#place,
       ...settings,
     };
     const child: ChildProcess = fork(new URL("candidate.ts", import.meta.url), [JSON.stringify(full)], {
       execPath: process.execPath,
       execArgv: [],
       stdio: ["ignore", "ignore", "pipe", "ipc"],
-      env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...env },
+      env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...this.#env, ...env },
     });
     const candidate = new Candidate(label, child, this.journal);
     this.#all.push(candidate);
+    return candidate;
+  }
+
+  /** A candidate of another program: it shares the journal, and what we promise of ours is not asked of it. */
+  adopt(label: string, child: ChildProcess): Candidate {
+    const candidate = new Candidate(label, child, this.journal);
+    this.#foreign.push(candidate);
     return candidate;
   }
 
@@ -111,14 +123,15 @@ export class Candidates implements AsyncDisposable {
     const releases = this.#all.flatMap(({ actor, releases: sent }) => sent.map((release) => ({ actor, ...release })));
     return [
       ...[...overlaps(steps), ...termProblems(steps), ...releaseProblems(steps, releases)],
-      ...[...(this.#storage === undefined ? chainProblems(await this.lease()) : []), ...callbacks],
+      ...[...(Object.keys(this.#place).length === 0 ? chainProblems(await this.lease()) : []), ...callbacks],
     ];
   }
 
   /** Kills what is left, waits for its end, and removes the files. */
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const candidate of this.#all) candidate.signal("SIGKILL");
-    await Promise.all(this.#all.map((candidate) => candidate.exited));
+    const all = [...this.#all, ...this.#foreign];
+    for (const candidate of all) candidate.signal("SIGKILL");
+    await Promise.all(all.map((candidate) => candidate.exited));
     await pause(20);
     await rm(this.directory, { recursive: true, force: true, maxRetries: 5 });
   }

@@ -5,6 +5,8 @@ export interface CandidateSettings {
   readonly directory: string;
   /** The URL of the storage, if not files in the directory. */
   readonly storage?: string;
+  /** A Lease of the cluster that KUBECONFIG names, instead of a document in a storage. */
+  readonly lease?: { readonly namespace: string; readonly name: string };
   /** Where the built package is. */
   readonly dist: string;
   readonly label: string;
@@ -14,6 +16,7 @@ export interface CandidateSettings {
     readonly leaseDurationMs: number;
     readonly renewDeadlineMs: number;
     readonly retryPeriodMs: number;
+    readonly holderGraceMs?: number;
   };
   /** How often the watch of the storage looks by itself. */
   readonly pollMs: number;
