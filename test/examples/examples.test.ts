@@ -50,6 +50,16 @@ const promised: Readonly<Record<string, readonly (string | RegExp)[]>> = {
     "it waited for the lease to run out: true",
     "the lease is free: true",
   ],
+  "express-health.ts": [
+    "ada /readyz: 503 idle",
+    "bob /readyz: 503 idle",
+    "ada /healthz: 200 ok",
+    "bob /healthz: 200 ok",
+    "ada /readyz: 200 leading",
+    "bob /readyz: 200 following",
+    'ada /leader: 200 {"holder":"ada","leading":true}',
+    'bob /leader: 200 {"holder":"ada","leading":false}',
+  ],
   "git.ts": [
     "ada has written in term 1: true",
     "bob has written in term 3: true",
