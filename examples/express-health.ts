@@ -1,4 +1,4 @@
-// Probes of a Deployment, with express: is it alive, is it ready, who leads? Standbys are alive and ready, for readiness
+// Probes of a Deployment, with express: is it alive, is it ready, who leads? Standbys are alive and ready: readiness
 // that followed leadership would stall every roll-out. Needs the package express.
 import { once } from "node:events";
 import type { Server } from "node:http";

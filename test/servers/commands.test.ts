@@ -5,6 +5,7 @@ import { World, type Tenure } from "../process/cli-world.ts";
 import { describeOn, type FoundServer } from "./support/found-server.ts";
 import { gcsServerIn } from "./support/gcs-server.ts";
 import { findGit } from "./support/git-server.ts";
+import { foundKube } from "./support/kube-server.ts";
 import { postgresServer } from "./support/postgres-server.ts";
 import type { ElectionPlace } from "./support/process-election.ts";
 import { foundRedis } from "./support/redis-server.ts";
@@ -20,33 +21,38 @@ interface Expected {
   readonly unsafe?: boolean;
   /** Where writes are slow. */
   readonly timing?: Readonly<Record<string, string>>;
+}
+
+/** Where commands run: what a URL alone does not tell is in the environment. */
+interface CommandPlace extends ElectionPlace {
+  readonly env?: Readonly<Record<string, string>>;
   /** What must be shown nowhere. */
   readonly secret?: string;
 }
 
-function commandsOn(start: () => Promise<ElectionPlace>, expected: Expected = {}): void {
-  let place: ElectionPlace | undefined;
+function commandsOn(start: () => Promise<CommandPlace>, expected: Expected = {}): void {
+  let place: CommandPlace | undefined;
   beforeAll(async () => {
     place = await start();
   });
   afterAll(async () => {
     await place?.[Symbol.asyncDispose]();
   });
-  const { found = /ok +probe +enforces its conditions/, unsafe = false, secret, timing = {} } = expected;
+  const { found = /ok +probe +enforces its conditions/, unsafe = false, timing = {} } = expected;
   const url = (): string => place?.url() ?? expect.unreachable("there is no server");
 
   test("doctor tells whether an election is safe there", async () => {
     await using world = new World();
-    const doctor = world.tenure(["doctor", url()]);
+    const doctor = world.tenure(["doctor", url()], { env: { ...place?.env } });
     const code = await doctor.code();
     expect(doctor.stdout, doctor.stderr).toMatch(found);
     expect(code).toBe(unsafe ? 1 : 0);
-    expectNoSecret([doctor], secret);
+    expectNoSecret([doctor], place?.secret);
   });
 
   test("run, status, watch and release tell of one lease, from its first leader to its last", async () => {
     await using world = new World();
-    const env = { ...timing, TENURE_STORAGE_URL: unsafe ? `${url()}&probe=never` : url() };
+    const env = { ...timing, ...place?.env, TENURE_STORAGE_URL: unsafe ? `${url()}&probe=never` : url() };
     const watch = world.tenure(["watch", "job", "--json"], { env });
     await expect.poll(() => statesOf(watch), { timeout: patienceMs }).toEqual(["absent"]);
     const first = world.run("work", { env });
@@ -72,7 +78,7 @@ function commandsOn(start: () => Promise<ElectionPlace>, expected: Expected = {}
     await expect.poll(() => statesOf(watch).at(-1), { timeout: patienceMs }).toBe("free");
     expect(statesOf(watch)).toContain("live");
     expect(world.overlaps()).toEqual([]);
-    expectNoSecret([watch, first, live, expired, released, second, free], secret);
+    expectNoSecret([watch, first, live, expired, released, second, free], place?.secret);
   });
 }
 
@@ -85,8 +91,8 @@ function statesOf({ stdout }: Tenure): unknown[] {
   return lines.map((line) => JSON.parse(line).state);
 }
 
-function expectNoSecret(told: readonly Tenure[], secret: string | undefined): void {
-  if (secret === undefined) return;
+function expectNoSecret(told: readonly Tenure[], secret = ""): void {
+  if (secret === "") return;
   for (const { stdout, stderr } of told) expect(stdout + stderr).not.toContain(secret);
 }
 
@@ -133,6 +139,25 @@ describe("S3", () => {
   // The stand-in keeps files, so that one key cannot be the folder of another: that much is not proved there.
   const found = /13 of 14 steps passed.*\nwarning +probe +P13 /;
   commandsOnServer(s3Server, (server) => server.url(), { found });
+});
+
+describe("Kubernetes", () => {
+  describeOn(foundKube, (start) => {
+    commandsOn(
+      async () => {
+        const kube = await start();
+        const kubeConfig = kube.kubeConfig();
+        const urls = [`lease://${await kube.namespace()}`, `lease://${await kube.namespace()}`];
+        return {
+          url: () => urls.pop() ?? expect.unreachable("more places than tests"),
+          env: { KUBECONFIG: await kube.fileOf(kubeConfig) },
+          secret: kubeConfig.getCurrentUser()?.token ?? "",
+          [Symbol.asyncDispose]: () => kube[Symbol.asyncDispose](),
+        };
+      },
+      { found: /ok +times +the server keeps six digits[^]*ok +watch / },
+    );
+  });
 });
 
 describe("Git", () => {
