@@ -7,7 +7,9 @@ export interface ScenarioRow {
   readonly notHere?: string;
 }
 
-/** The scenarios of the elector itself, and of the storages that come with it. Numbers are never given anew. */
+/**
+ * The scenarios of the elector itself, of the storages that come with it, and of watches. Numbers are never given anew.
+ */
 export const scenarioRows: readonly ScenarioRow[] = [
   row(1, "the leader's wall clock steps an hour ahead, and back", "same leader; held again after one round trip"),
   row(2, "the same on a standby, and then the leader dies", "the takeover comes neither early nor late"),
@@ -89,6 +91,8 @@ export const scenarioRows: readonly ScenarioRow[] = [
   row(68, "on S3: 409, 412, and equal bytes, whose ETags are equal too", "lost races; the past never matches again"),
   row(69, "on file storage: a kill between any two steps, a full disk, read-only", "the old value or the new one"),
   row(70, "the record is restored from an hour ago", "alarm; the next term is above the highest ever seen"),
+  row(81, "the history that a watch goes on from is gone", "a list takes its place, deletions included"),
+  row(82, "between a list and its watch events are lost, doubled, reordered", "none is missed, none counts twice"),
 ];
 
 function row(

@@ -12,12 +12,14 @@ export function asResource(value: unknown, name: string | undefined): Kubernetes
 
 /** One page of a list. */
 export function asPage(value: unknown): ResourcePage | undefined {
-  const [items, metadata, kind] = [field(value, "items") ?? [], field(value, "metadata"), field(value, "kind")];
+  const [items, metadata] = [field(value, "items") ?? [], field(value, "metadata")];
+  const [kind, apiVersion] = [field(value, "kind"), field(value, "apiVersion")];
   const [version, next] = [field(metadata, "resourceVersion"), field(metadata, "continue")];
   if (!Array.isArray(items) || !items.every(isObject) || typeof version !== "string") return undefined;
   return {
     items: items as readonly KubernetesResource[], // cast: objects; their fields are looked at where they are used
     ...(typeof kind === "string" && { kind }),
+    ...(typeof apiVersion === "string" && { apiVersion }),
     resourceVersion: version,
     continue: typeof next === "string" && next !== "" ? next : undefined,
   };

@@ -60,6 +60,7 @@ export interface ResourcePage<T extends object = KubernetesResource> {
   readonly items: readonly T[];
   /** Of the list: `LeaseList`. */
   readonly kind?: string | undefined;
+  readonly apiVersion?: string | undefined;
   readonly resourceVersion: string;
   /** Asks for the next page; `undefined` on the last. */
   readonly continue: string | undefined;

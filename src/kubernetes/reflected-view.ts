@@ -2,6 +2,7 @@ import type { ResourceHead } from "../resources/identity.ts";
 import { isReached, RevisionWaiters } from "../resources/revision-waiters.ts";
 import { compareRevisions } from "../resources/revision.ts";
 import type { Clock } from "../system/clock.ts";
+import type { ListStart } from "./follow-step.ts";
 import { KindCheck } from "./kind-check.ts";
 import type { WatchEvent } from "./kubernetes-resources.ts";
 import { changesOf, newerOf } from "./reflected-change.ts";
@@ -17,6 +18,18 @@ export interface ReflectedViewParts<T> {
   readonly tally: ReflectorTally;
   readonly kind: string | undefined;
   readonly tell: (error: unknown, where: "sink") => void;
+}
+
+/** What a new state is asked for, and until when. */
+export interface ReplaceOptions {
+  readonly start: ListStart;
+  readonly signal: AbortSignal;
+}
+
+interface CompleteList {
+  readonly number: number;
+  readonly revision: string;
+  readonly start: ListStart;
 }
 
 /** What was told to the sink, and how far: the one place that calls it. */
@@ -64,7 +77,7 @@ export class ReflectedView<T extends object> {
    *
    * @throws what `read` throws; {@link SinkError} for what the sink does.
    */
-  async replace(read: (next: Replacement<T>) => Promise<string>, signal: AbortSignal): Promise<void> {
+  async replace(read: (next: Replacement<T>) => Promise<string>, { start, signal }: ReplaceOptions): Promise<void> {
     const number = this.#waiters.begin();
     const next = this.#replacement();
     let revision: string;
@@ -74,7 +87,7 @@ export class ReflectedView<T extends object> {
       this.#discard(next);
       throw error;
     }
-    await this.#swap(next, { number, revision }, signal);
+    await this.#swap(next, { number, revision, start }, signal);
   }
 
   /** One event after the list; whether it told anything new. */
@@ -102,11 +115,13 @@ export class ReflectedView<T extends object> {
     }
   }
 
-  async #swap(next: Replacement<T>, list: { number: number; revision: string }, signal: AbortSignal): Promise<void> {
-    const { number, revision } = list;
+  async #swap(next: Replacement<T>, list: CompleteList, signal: AbortSignal): Promise<void> {
+    const { number, revision, start } = list;
     const order = this.#revision === undefined ? undefined : compareRevisions(revision, this.#revision);
     const restored = order !== undefined && order < 0;
-    await this.calls.make(() => next.swap({ revision, restored, signal }), signal);
+    // Such a list is asked for where the server did not know what was seen; it may have got further in the meantime.
+    const comparesAnew = restored || start === "consistent";
+    await this.calls.make(() => next.swap({ revision, restored, comparesAnew, signal }), signal);
     if (restored) this.#parts.tally.restore();
     this.#revision = revision;
     this.#isSynced = true;

@@ -45,9 +45,10 @@ export async function readPages<T extends object>(
   for (;;) {
     const asked = query;
     // One and a half times, as any client of ours settles within that: this one is for clients that never do.
-    const page = await withDeadline({ clock, timeoutMs: timeoutMs * 1.5, signal }, (ended) =>
-      source.list(asked, { signal: ended, timeoutMs, repeats: false }),
-    );
+    const deadline = { clock, timeoutMs: timeoutMs * 1.5, signal };
+    const ask = (ended: AbortSignal): Promise<ResourcePage<T>> =>
+      source.list(asked, { signal: ended, timeoutMs, repeats: false });
+    const page = await view.calls.wait(() => withDeadline(deadline, ask));
     signal.throwIfAborted();
     list.pages += 1;
     revision ??= page.resourceVersion;
@@ -66,23 +67,27 @@ function firstQuery({ start, isPaged }: PagedList, revision: string | undefined,
   return { ...paged, resourceVersion: revision, resourceVersionMatch: "NotOlderThan" };
 }
 
-function counted<T extends object>({ kind, items }: ResourcePage<T>, { check }: ReflectedView<T>): readonly T[] {
-  check.learn(kind);
-  return items.filter((item) => check.headOf(item) !== undefined);
+/** What counts of a page; where items do not say what they are, the list does, so that all sources tell the same. */
+function counted<T extends object>(page: ResourcePage<T>, { check }: ReflectedView<T>): readonly T[] {
+  check.learn(page.kind);
+  const kind = /^(.+)List$/.exec(page.kind ?? "")?.[1];
+  const items = page.items.filter((item) => check.headOf(item) !== undefined);
+  if (kind === undefined) return items;
+  const { apiVersion } = page;
+  const own = { ...(apiVersion !== undefined && { apiVersion }), kind };
+  return items.map((item) => (Reflect.has(item, "kind") ? item : { ...own, ...item }));
 }
 
 /** Tells the whole state as it is streamed, and resolves with its revision; the connection goes on as a watch. */
 export async function readStream<T extends object>(
-  { view, settings, clock, signal }: ReflectorListParts<T>,
+  { view, settings, signal }: ReflectorListParts<T>,
   connection: WatchConnection<T>,
   replacement: Replacement<T>,
 ): Promise<string> {
   const patienceMs = Math.min(settings.idleTimeoutMs, longestPauseOfListMs);
   for (;;) {
-    const askedMs = clock.monotonicMs();
-    const event = await connection.next(patienceMs);
+    const event = await view.calls.wait(() => connection.next(patienceMs));
     signal.throwIfAborted();
-    view.calls.waited(clock.monotonicMs() - askedMs);
     if (event === "closed") throw new UnfinishedListError("the list ended before it was complete");
     if (event === "silent") throw new UnfinishedListError(`nothing came for ${patienceMs} ms of a list`);
     const revision = endOf(event);

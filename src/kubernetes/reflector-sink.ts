@@ -24,11 +24,13 @@ export interface ReflectedAt extends KnownResource {
 /** What a new state is completed with. */
 export interface ReplacementEnd {
   readonly revision: string;
-  /**
-   * The server was set back: its revisions count again from an earlier one, so that equal uids and versions do not
-   * prove equal resources.
-   */
+  /** The server was set back: its revisions count again from an earlier one. */
   readonly restored: boolean;
+  /**
+   * Equal uids and versions do not prove equal resources: the server was set back, or may have been, and have passed
+   * since what was seen of it before.
+   */
+  readonly comparesAnew: boolean;
   /** Falls when nobody wants the new state any more. */
   readonly signal: AbortSignal;
 }

@@ -47,10 +47,10 @@ export class ReflectorSteps<T extends object> {
 
   /** One step, to its end; resolves with the next one. Throws only when the signal falls. */
   async take({ next, reason, pause, state }: FollowStep, signal: AbortSignal): Promise<FollowStep> {
-    const { clock, tally } = this.#parts;
+    const { clock, tally, view } = this.#parts;
     const drawnMs = pause.backOff ? this.#pause.next() : 0;
     const pauseMs = Math.max(drawnMs, Math.min(pause.toldMs, longestToldPauseMs));
-    if (pauseMs > 0) await sleep(clock, pauseMs, signal);
+    if (pauseMs > 0) await view.calls.wait(() => sleep(clock, pauseMs, signal));
     tally.step(next.do, reason);
     if (next.do === "watch") return await this.#watch(state, signal);
     return await (state.streaming ? this.#stream(next.start, state, signal) : this.#page(next.start, state, signal));
@@ -61,7 +61,7 @@ export class ReflectorSteps<T extends object> {
     const list: PagedList = { start, isPaged: state.paging, pages: 0 };
     const parts = { ...this.#parts, signal };
     try {
-      await this.#parts.view.replace((replacement) => readPages(parts, list, replacement), signal);
+      await this.#parts.view.replace((replacement) => readPages(parts, list, replacement), { start, signal });
       return afterList(state);
     } catch (error) {
       signal.throwIfAborted();
@@ -80,7 +80,7 @@ export class ReflectorSteps<T extends object> {
     try {
       const stream = this.#open({ ...initial, ...this.#query(from) }, signal);
       connection = stream;
-      await view.replace((replacement) => readStream(parts, stream, replacement), signal);
+      await view.replace((replacement) => readStream(parts, stream, replacement), { start, signal });
       tally.step("watch", "listed");
       return await this.#follow(stream, afterList(state).state, signal);
     } catch (error) {
@@ -128,13 +128,11 @@ export class ReflectorSteps<T extends object> {
     heard: { wasHeard: boolean; hasMoved: boolean },
     signal: AbortSignal,
   ): Promise<"closed" | "silent"> {
-    const { view, clock, settings } = this.#parts;
+    const { view, settings } = this.#parts;
     for (;;) {
-      const askedMs = clock.monotonicMs();
-      const event = await connection.next(settings.idleTimeoutMs);
+      const event = await view.calls.wait(() => connection.next(settings.idleTimeoutMs));
       signal.throwIfAborted();
       if (event === "closed" || event === "silent") return event;
-      view.calls.waited(clock.monotonicMs() - askedMs);
       heard.wasHeard = true;
       if (await view.take(event, signal)) heard.hasMoved = true;
     }

@@ -67,8 +67,9 @@ export class ResourceTable<T extends object> implements ReflectorSink<T> {
     };
   }
 
-  #swap(next: Map<string, Entry<T>>, { revision, restored }: ReplacementEnd): void | Promise<void> {
-    const changes = [...differences(this.#entries, next, { revision, restored })];
+  #swap(next: Map<string, Entry<T>>, end: ReplacementEnd): void | Promise<void> {
+    const { revision, restored } = end;
+    const changes = [...differences(this.#entries, next, end)];
     const list = { isFirst: !this.#hasList, restored };
     this.#entries = next;
     this.#hasList = true;
@@ -79,7 +80,7 @@ export class ResourceTable<T extends object> implements ReflectorSink<T> {
 function* differences<T extends object>(
   before: ReadonlyMap<string, Entry<T>>,
   next: ReadonlyMap<string, Entry<T>>,
-  { revision, restored }: { readonly revision: string; readonly restored: boolean },
+  { revision, comparesAnew }: ReplacementEnd,
 ): Generator<ReflectedChange<T>> {
   for (const [key, gone] of before) {
     if (next.get(key)?.uid !== gone.uid || !next.has(key)) yield { ...gone, kind: "deleted", revision };
@@ -87,13 +88,13 @@ function* differences<T extends object>(
   for (const [key, entry] of next) {
     const known = before.get(key);
     if (known === undefined || known.uid !== entry.uid) yield { ...entry, kind: "created", revision };
-    else if (!isUnchanged(known, entry, restored)) yield { ...entry, kind: "modified", revision };
+    else if (!isUnchanged(known, entry, comparesAnew)) yield { ...entry, kind: "modified", revision };
   }
 }
 
-/** After a server was set back, the same version may stand for something else. */
-function isUnchanged<T>(known: Entry<T>, entry: Entry<T>, restored: boolean): boolean {
-  return isRepeated(known, entry) && (!restored || isDeepStrictEqual(known.resource, entry.resource));
+/** Of a server that was set back, the same version may stand for something else. */
+function isUnchanged<T>(known: Entry<T>, entry: Entry<T>, comparesAnew: boolean): boolean {
+  return isRepeated(known, entry) && (!comparesAnew || isDeepStrictEqual(known.resource, entry.resource));
 }
 
 function entryOf<T>(resource: T, identity: Identity, { uid, version }: KnownResource): Entry<T> {

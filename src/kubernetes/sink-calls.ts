@@ -47,8 +47,18 @@ export class SinkCalls {
     }
   }
 
-  /** So long nothing was there to be told: a sink that gets to wait is not behind. */
-  waited(ms: number): void {
+  /** Waits for what is to be told next: a sink that gets to wait is not behind. */
+  async wait<R>(next: () => Promise<R>): Promise<R> {
+    const askedMs = this.#parts.clock.monotonicMs();
+    try {
+      return await next();
+    } finally {
+      this.#waited(this.#parts.clock.monotonicMs() - askedMs);
+    }
+  }
+
+  /** Nothing was there to be told for so long. */
+  #waited(ms: number): void {
     if (ms < caughtUpMs) return;
     this.#behindSinceMs = undefined;
     this.#isReported = false;
