@@ -64,6 +64,7 @@ export class GuardedRun {
       retryPeriodMs,
       name: settings.name,
       stepMarginMs: stepMarginMs(settings),
+      holderGraceMs: settings.holderGraceMs,
       drainTimeoutMs: settings.graceMs + drainReserveMs,
       whenWorkReturns: "resign",
       recampaign: settings.restart,

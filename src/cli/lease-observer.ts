@@ -164,11 +164,16 @@ export class LeaseObserver {
     return this.#view;
   }
 
+  /** A watch may end by itself, as those of an API server do after some minutes; then it is opened again. */
   async #watch(hints: Hints, signal: AbortSignal): Promise<void> {
-    try {
-      for await (const _ of this.#options.lock.watch?.({ signal }) ?? []) hints.push();
-    } catch {
-      // polling goes on: nothing relies on hints
+    const { lock, clock, pollMs } = this.#options;
+    while (lock.watch !== undefined && !signal.aborted) {
+      try {
+        for await (const _ of lock.watch({ signal })) hints.push();
+      } catch {
+        // polling goes on: nothing relies on hints
+      }
+      await sleep(clock, pollMs, signal).catch(() => {}); // the abort, which the loop sees
     }
   }
 }

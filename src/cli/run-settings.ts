@@ -61,6 +61,8 @@ export interface RunSettings extends Timing {
   readonly waitMs: number | undefined;
   readonly graceMs: number;
   readonly killAfterMs: number;
+  /** Beside the lease, before another's is taken over. */
+  readonly holderGraceMs: number;
 }
 
 /** The flags of `run` beside the common ones. */
@@ -71,6 +73,10 @@ export const runFlags: FlagTable = {
   "no-wait": { says: "exit with 75 if another one holds the lease" },
   grace: { value: "30s", says: "how long the command may take to end after SIGTERM, then SIGKILL (30s)" },
   "kill-after": { value: "2s", says: "from a lost lease's SIGTERM to SIGKILL (all that the settings leave: 2.5s)" },
+  "holder-grace": {
+    value: "11.4s",
+    says: "wait so much longer before another's lease is taken over: of a Lease that client-go shares (0ms)",
+  },
   restart: { says: "campaign again after a loss or a resignation" },
 };
 
@@ -95,6 +101,7 @@ export function readRunSettings(flags: Flags): RunSettings {
     label: flags.text("label") ?? hostName(),
     waitMs: flags.on("no-wait") ? 0 : flags.durationMs("wait"),
     graceMs: flags.durationMs("grace") ?? 3e4,
+    holderGraceMs: flags.durationMs("holder-grace") ?? 0,
     killAfterMs: readKillAfter(flags, timing),
   };
 }

@@ -102,6 +102,38 @@ describe("a lease", () => {
     await stop();
   });
 
+  it("is watched again when the watch has ended by itself, after a pause", async () => {
+    let opened = 0;
+    const { clock, write, follow, stop, seen } = stage((lock) => ({
+      identity: lock.identity,
+      description: lock.description,
+      get: () => lock.get(),
+      create: (next) => lock.create(next),
+      update: (next, version) => lock.update(next, version),
+      async *watch({ signal }) {
+        opened += 1;
+        if (opened === 2) throw new StorageUnavailableError("away");
+        for await (const hint of lock.watch?.({ signal }) ?? []) {
+          yield hint;
+          if (opened < 4) return; // as a server ends it
+        }
+      },
+    }));
+    await write(record("ada", 1));
+    follow();
+    await clock.advance(100);
+    expect(opened).toBe(1);
+    for (let second = 2; second < 13; second += 1) {
+      await write(record("ada", second));
+      await clock.advance(1000);
+    }
+    expect(opened).toBe(4);
+    await write(record("bob", 13, { leaderTransitions: 2 }));
+    await clock.advance(1);
+    expect(seen.at(-1)).toBe("live bob"); // by a hint, not at the next poll
+    await stop();
+  });
+
   it("is expired exactly when the duration that its holder stored went by without a change", async () => {
     const { clock, write, follow, seen, stop } = stage();
     await write(record("ada", 1));

@@ -26,7 +26,7 @@ export function perFile(
 /** The folder of the checkout. */
 export const root: string = fileURLToPath(new URL("../..", import.meta.url));
 
-const folders = ["src", "test", "examples", "bench", "scripts", "docs", "api"];
+const folders = ["src", "test", "examples", "bench", "scripts", "docs", "api", "deploy"];
 
 /** Everything that is written by hand, and the lock. */
 export function readTree(): Tree {
@@ -35,6 +35,6 @@ export function readTree(): Tree {
     const found = readdirSync(join(root, folder), { recursive: true, encoding: "utf8" });
     files.push(...found.map((name) => `${folder}/${name.replaceAll("\\", "/")}`));
   }
-  const texts = files.filter((path) => /\.(ts|mjs|md|json)$|^\.npmrc$/.test(path));
+  const texts = files.filter((path) => /\.(ts|mjs|md|json|yaml)$|^\.npmrc$/.test(path));
   return new Map(texts.sort().map((path) => [path, readFileSync(join(root, path), "utf8")]));
 }
