@@ -23,7 +23,10 @@ export type TenureErrorCode =
   | "STALE_TERM"
   | "WORK_OVERRUN"
   | "ALREADY_RUNNING"
-  | "CLOSED";
+  | "CLOSED"
+  | "CONTROLLER_SILENT"
+  | "GLOBAL_STORAGE_UNHEALTHY"
+  | "LOCAL_CONTENTION";
 
 /** Where an error happened. */
 export interface ErrorDetails {
@@ -228,6 +231,27 @@ export class AlreadyRunningError extends TenureError {
 export class ClosedError extends TenureError {
   constructor(message: string, details: ErrorDetails = {}) {
     super("CLOSED", message, details);
+  }
+}
+
+/** No controller answered the signal of a `MultiClusterLeaseLock` in time: look at the controller of this cluster. */
+export class ControllerSilentError extends TenureError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super("CONTROLLER_SILENT", message, { ...details, applied: "unknown" });
+  }
+}
+
+/** The controller could not ask its storage in time: look at that storage, and at the controller's access to it. */
+export class GlobalStorageUnhealthyError extends TenureError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super("GLOBAL_STORAGE_UNHEALTHY", message, { ...details, applied: "unknown" });
+  }
+}
+
+/** Another candidate of this cluster wrote over the signal before it was answered: look at that one. */
+export class LocalContentionError extends TenureError {
+  constructor(message: string, details: ErrorDetails = {}) {
+    super("LOCAL_CONTENTION", message, { ...details, applied: "unknown" });
   }
 }
 

@@ -25,6 +25,9 @@ const all: readonly (readonly [errors.TenureError, errors.TenureErrorCode, error
   [new errors.WorkOverrunError("text"), "WORK_OVERRUN", undefined],
   [new errors.AlreadyRunningError("text"), "ALREADY_RUNNING", undefined],
   [new errors.ClosedError("text"), "CLOSED", undefined],
+  [new errors.ControllerSilentError("text"), "CONTROLLER_SILENT", "unknown"],
+  [new errors.GlobalStorageUnhealthyError("text"), "GLOBAL_STORAGE_UNHEALTHY", "unknown"],
+  [new errors.LocalContentionError("text"), "LOCAL_CONTENTION", "unknown"],
 ];
 
 describe("the errors", () => {

@@ -1,7 +1,11 @@
 import type { KubernetesResource } from "./kubernetes-resources.ts";
 
-/** The Lease that an event is about. */
+/** The Lease, or the resource of another kind, that an event is about. */
 export interface LeaseSubject {
+  /** Default: `Lease`. */
+  readonly kind?: string;
+  /** Default: `coordination.k8s.io/v1`. */
+  readonly apiVersion?: string;
   readonly namespace: string;
   readonly name: string;
   /** Absent until the Lease was seen. */

@@ -25,3 +25,6 @@ export type {
   WriteAnswer,
 } from "./kubernetes-resources.ts";
 export { LeaseLock, type LeaseLockOptions } from "./lease-lock.ts";
+export { MultiClusterLeaseLock } from "./multi-cluster-lease-lock.ts";
+export type { MultiClusterLeaseLockOptions } from "./multi-cluster-lease-options.ts";
+export type { SignalOutcome } from "./signal-calls.ts";

@@ -22,6 +22,10 @@ export interface LeaseWatchParts {
   readonly random: Random;
   /** Reads a Lease; throws if it cannot be read. */
   readonly observe: (lease: KubernetesResource) => ObservedRecord;
+  /** Hears that it was deleted; the event may be an old one that is told again. */
+  readonly gone?: (lease: KubernetesResource) => void;
+  /** Whether a new version of an equal record is told as well; default false. */
+  readonly tellsVersions?: boolean;
 }
 
 /** A server sends a bookmark each minute. */
@@ -120,9 +124,13 @@ export class LeaseWatch {
     // The first ADDED is the state, however old; a live one is followed by something newer soon enough.
     if (type !== "ADDED" && resourceVersion !== undefined) this.#resumeAt = resourceVersion;
     if (type === "BOOKMARK") return undefined;
-    if (type === "DELETED") return { text: `gone ${uid}`, hint: {} };
+    if (type === "DELETED") {
+      this.#parts.gone?.(object);
+      return { text: `gone ${uid}`, hint: {} };
+    }
     const observed = this.#observed(object);
-    const text = observed === undefined ? `unreadable ${String(resourceVersion)}` : JSON.stringify(observed.record);
+    const told = this.#parts.tellsVersions ? observed : observed?.record;
+    const text = told === undefined ? `unreadable ${String(resourceVersion)}` : JSON.stringify(told);
     return { text: `${uid} ${text}`, hint: observed === undefined ? {} : { observed } };
   }
 

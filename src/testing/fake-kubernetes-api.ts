@@ -24,6 +24,8 @@ export interface FakeKubernetesApiParts {
   readonly statusSubresources: readonly string[];
   /** Whether a watch may begin with the state. */
   readonly streamingLists: boolean;
+  /** Fields that are dropped before anything is stored, like "spec.leaseTransitions", by plural. */
+  readonly prunedFields: Readonly<Record<string, readonly string[]>>;
   /** Plurals that are not served. */
   readonly unserved: readonly string[];
   /** The namespaces that exist; `undefined`: all. */
@@ -147,6 +149,17 @@ export class FakeKubernetesApi {
     return typeof answer.body === "string" ? answer : { ...answer, body: { ...answer.body, ...offered } };
   }
 
+  /** Deletes what is there; what has finalizers is only marked, and goes with the last of them. */
+  remove(ref: ResourceRef): void {
+    const stored = this.#objects.get(ref);
+    if (stored === undefined || isDeleting(stored)) return;
+    if (finalizersOf(stored).length === 0) return void this.#objects.remove(ref);
+    const generation = Number(stored.metadata?.["generation"] ?? 0) + 1; // a deletion raises it
+    const deleting = { deletionTimestamp: this.#now(), deletionGracePeriodSeconds: 0 };
+    const metadata = { ...stored.metadata, ...deleting, ...(this.#split(ref) && { generation }) };
+    this.#objects.write(ref, { ...stored, metadata });
+  }
+
   /** Stores what another program writes: under no condition, and past all checks. */
   put(ref: ResourceRef, resource: KubernetesResource): KubernetesResource {
     const stored = this.#objects.get(ref);
@@ -161,7 +174,12 @@ export class FakeKubernetesApi {
   #store(ref: ResourceRef, body: KubernetesResource, stored: KubernetesResource | undefined): FakeAnswer {
     const admitted = this.#admit(ref, body, stored);
     if ("refused" in admitted) return admitted.refused;
-    const served = this.#served(ref, admitted.resource, stored);
+    const kept = (this.#parts.prunedFields[ref.plural] ?? []).reduce(pruned, admitted.resource);
+    const served = this.#served(ref, kept, stored);
+    if (stored !== undefined && isDeleting(stored) && finalizersOf(served).length === 0) {
+      this.#objects.remove(ref);
+      return { status: 200, body: served };
+    }
     // As in kube-apiserver: a write that changes nothing is none, and keeps the version.
     if (stored !== undefined && isDeepStrictEqual(served, stored)) return { status: 200, body: stored };
     return { status: stored === undefined ? 201 : 200, body: this.#objects.write(ref, served) };
@@ -175,19 +193,24 @@ export class FakeKubernetesApi {
 
   /** With what the server keeps by itself. */
   #served(ref: ResourceRef, body: KubernetesResource, stored: KubernetesResource | undefined): KubernetesResource {
-    const { clock, random } = this.#parts;
-    const now = `${microTime(clock.wallMs() * 1000).slice(0, 19)}Z`;
+    const { random } = this.#parts;
     const before = stored?.metadata;
+    const deleting = ["deletionTimestamp", "deletionGracePeriodSeconds"].map((name) => [name, before?.[name]] as const);
     const metadata = {
       ...body.metadata,
+      ...(stored !== undefined && Object.fromEntries(deleting.filter(([, value]) => value !== undefined))),
       name: ref.name,
       ...(ref.namespace !== "" && { namespace: ref.namespace }),
       uid: before?.uid ?? random.uuid(),
-      creationTimestamp: before?.["creationTimestamp"] ?? now,
+      creationTimestamp: before?.["creationTimestamp"] ?? this.#now(),
       ...(before?.resourceVersion !== undefined && { resourceVersion: before.resourceVersion }),
       ...(this.#split(ref) && { generation: generationOf(body, stored) }),
     };
     return structuredClone({ ...body, metadata });
+  }
+
+  #now(): string {
+    return `${microTime(this.#parts.clock.wallMs() * 1000).slice(0, 19)}Z`;
   }
 
   #serves({ plural }: ResourceKind): boolean {
@@ -208,6 +231,24 @@ function generationOf(body: KubernetesResource, stored: KubernetesResource | und
   if (stored === undefined || typeof before !== "number") return 1;
   const inner = (resource: KubernetesResource): unknown => without(without(resource, "metadata"), "status");
   return isDeepStrictEqual(inner(body), inner(stored)) ? before : before + 1;
+}
+
+function isDeleting({ metadata }: KubernetesResource): boolean {
+  return metadata?.["deletionTimestamp"] !== undefined;
+}
+
+function finalizersOf({ metadata }: KubernetesResource): readonly unknown[] {
+  const finalizers = metadata?.["finalizers"];
+  return Array.isArray(finalizers) ? finalizers : [];
+}
+
+/** Without the field at this path. */
+function pruned<T extends object>(object: T, path: string): T {
+  const [name = "", ...rest] = path.split(".");
+  const { [name]: inner, ...others } = object as Readonly<Record<string, unknown>>; // cast: any object has such fields
+  const isInner = rest.length > 0 && typeof inner === "object" && inner !== null;
+  if (rest.length > 0 && !isInner) return object;
+  return { ...others, ...(isInner && { [name]: pruned(inner, rest.join(".")) }) } as T; // cast: the same, but for one
 }
 
 function without(resource: KubernetesResource, field: string): KubernetesResource {

@@ -23,6 +23,11 @@ export interface FakeKubernetesOptions {
   readonly statusSubresources?: readonly string[];
   /** Whether a watch may begin with the state (`sendInitialEvents`), as it may since 1.34; default true. */
   readonly streamingLists?: boolean;
+  /**
+   * Fields that are dropped before anything is stored, like `"spec.leaseTransitions"`, by plural: as a definition (CRD)
+   * drops what it does not name. Default: none.
+   */
+  readonly prunedFields?: Readonly<Record<string, readonly string[]>>;
   /** Plurals that are not served, as if their CRD were missing; default: none. */
   readonly unserved?: readonly string[];
   /** The namespaces that exist; default: all. */
@@ -57,6 +62,7 @@ export class FakeKubernetes {
       coordinatedElection: options.coordinatedElection ?? true,
       statusSubresources: options.statusSubresources ?? ["multiclusterleases"],
       streamingLists: options.streamingLists ?? true,
+      prunedFields: options.prunedFields ?? {},
       unserved: options.unserved ?? [],
       namespaces: options.namespaces,
     });
@@ -96,9 +102,9 @@ export class FakeKubernetes {
     return this.#api.put(ref, resource);
   }
 
-  /** Deletes it, if it is there. */
+  /** Deletes it, if it is there; what has finalizers is only marked, and goes with the last of them. */
   remove(ref: ResourceRef): void {
-    this.#objects.remove(ref);
+    this.#api.remove(ref);
   }
 
   /** Adds an annotation and changes nothing else; without one to add, makes one up. */

@@ -9,7 +9,8 @@ import { recordedLeases } from "./recorded-leases.ts";
 
 type Tree = Readonly<Record<string, unknown>>;
 
-const upstream = JSON.parse(readFileSync(join(import.meta.dirname, "fixtures", "upstream-crd.json"), "utf8")) as Tree; // cast: an object
+const fixture = join(import.meta.dirname, "fixtures", "upstream-crd.json");
+const upstream = JSON.parse(readFileSync(fixture, "utf8")) as Tree; // cast: an object
 const definition = multiClusterLeaseDefinition();
 const spec = at(definition, "spec");
 const version = (Reflect.get(spec, "versions") as readonly Tree[])[0] ?? {}; // cast: the list of the definition

@@ -137,6 +137,50 @@ describe("status subresource", () => {
   });
 });
 
+describe("deletion and definitions", () => {
+  const lease2 = { ...custom, name: "a" };
+  const finalizers = ["example.org/finalizer"];
+  const create = async (metadata: object = {}): Promise<KubernetesResource> =>
+    resource(await client.create(custom, { metadata: { name: "a", ...metadata }, spec: { term: 1, holder: "a" } }));
+
+  it("what has finalizers is only marked, under the next generation, and goes with the last of them", async () => {
+    await create({ finalizers: [...finalizers, "example.org/other"] });
+    cluster.remove(lease2);
+    const deletionTimestamp = "2026-03-01T00:00:00Z";
+    const marked = cluster.stored(lease2)?.metadata;
+    expect(marked).toMatchObject({ generation: 2, deletionTimestamp: expect.any(String) });
+    expect(String(marked?.["deletionTimestamp"])).toHaveLength(deletionTimestamp.length);
+    cluster.remove(lease2);
+    const still = resource(await client.patch(lease2, { metadata: { deletionTimestamp: null, finalizers } }));
+    expect(still.metadata).toMatchObject({ generation: 2, deletionTimestamp: marked?.["deletionTimestamp"] });
+    expect((await client.patch(lease2, { metadata: { finalizers: [] } })).written).toBe(true);
+    expect(cluster.stored(lease2)).toBeUndefined();
+  });
+
+  it("what has none is gone at once", async () => {
+    await create();
+    cluster.remove(lease2);
+    expect(cluster.stored(lease2)).toBeUndefined();
+  });
+
+  it("finalizers leave the generation as it is", async () => {
+    await create();
+    expect(resource(await client.patch(lease2, { metadata: { finalizers } })).metadata).toMatchObject({
+      generation: 1,
+    });
+  });
+
+  it("a definition drops fields that it does not name, of spec and status", async () => {
+    const prunedFields = { multiclusterleases: ["spec.term", "status.since.day"] };
+    cluster = new FakeKubernetes({ clock, prunedFields });
+    client = cluster.connect();
+    expect(await create()).toMatchObject({ spec: { holder: "a" } });
+    expect((await client.read(lease2))?.["spec"]).toEqual({ holder: "a" });
+    await client.patch(lease2, { status: { since: { day: 1, year: 2 } } }, { subresource: "status" });
+    expect(cluster.stored(lease2)?.["status"]).toEqual({ since: { year: 2 } });
+  });
+});
+
 describe("lists", () => {
   it("come in pages, with the version of the whole; history forgotten meanwhile is 410", async () => {
     for (const name of ["a", "b", "c"]) await client.create(kind, lease({}, { name, labels: { odd: name } }));

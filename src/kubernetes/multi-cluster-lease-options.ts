@@ -1,0 +1,70 @@
+import type { ResourceLock } from "../lock/resource-lock.ts";
+import type { Clock } from "../system/clock.ts";
+import { printable, type Logger } from "../system/logger.ts";
+import type { Random } from "../system/random.ts";
+import type { EventsApi } from "./events.ts";
+import type { KubernetesClient } from "./kubernetes-resources.ts";
+import { leaseOptionProblems } from "./lease-options.ts";
+
+/** What a `MultiClusterLeaseLock` takes. */
+export interface MultiClusterLeaseLockOptions {
+  /** The cluster of this candidate; it is not closed by the lock. */
+  readonly client: KubernetesClient;
+  /** Where the MultiClusterLease is, in this cluster as in every other. */
+  readonly namespace: string;
+  /** The name of the MultiClusterLease, in this cluster as in every other: it has no other name. */
+  readonly name: string;
+  /** The readable part of the identity; default: the name of this host. */
+  readonly label?: string;
+  /** Who is elected; default `"process"`: this candidate among all of all clusters. `"cluster"` is not there yet. */
+  readonly scope?: "process" | "cluster";
+  /** For scope `"cluster"`: the lock among the candidates of this cluster. */
+  readonly within?: ResourceLock;
+  /** The API group of the resource; default: that of gke-labs/multicluster-leader-election. */
+  readonly group?: string;
+  /**
+   * `renewDeadlineMs` of the elector, in milliseconds: so long a signal is worth acting on, and no call lasts longer.
+   * Default: two thirds of the lease duration.
+   */
+  readonly renewDeadlineMs?: number;
+  /**
+   * `retryPeriodMs` of the elector, in milliseconds: so often the controller looks by itself. Default: two fifteenths
+   * of the lease duration.
+   */
+  readonly retryPeriodMs?: number;
+  /** Where changes of leadership are told; default `"events.k8s.io"`. No election waits for an event. */
+  readonly events?: EventsApi | "off";
+  readonly random?: Random;
+  /** For deadlines, pauses and the watch; default: the real clock. */
+  readonly clock?: Clock;
+  /** Hears what is wrong with a status, and of events that could not be told. */
+  readonly logger?: Logger;
+}
+
+const groupOfDns = /^(?=.{3,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$/;
+
+/** Why these options cannot make a `MultiClusterLeaseLock`: everything that is wrong, `[]` if nothing is. */
+export function multiClusterLeaseOptionProblems(options: MultiClusterLeaseLockOptions): string[] {
+  const { scope = "process", within, group, renewDeadlineMs, retryPeriodMs } = options;
+  const problems = leaseOptionProblems(options);
+  if (scope === "cluster") {
+    if (within === undefined) problems.push('scope "cluster" demands within: the lock among the candidates here');
+    problems.push('scope "cluster" is not there yet: use "process", which elects one candidate of all clusters');
+  } else if (scope !== "process") {
+    problems.push(`scope (${shown(scope)}) must be "process"`);
+  } else if (within !== undefined) {
+    problems.push('within goes with scope "cluster" alone');
+  }
+  if (group !== undefined && (typeof group !== "string" || !groupOfDns.test(group))) {
+    problems.push(`group (${shown(group)}) must be a DNS name of a-z, 0-9 and "-", with a dot`);
+  }
+  for (const [name, value] of Object.entries({ renewDeadlineMs, retryPeriodMs })) {
+    if (value === undefined || (Number.isFinite(value) && value >= 1 && value <= 86_400_000)) continue;
+    problems.push(`${name} (${String(value)}) must be 1 to 86400000 milliseconds`);
+  }
+  return problems;
+}
+
+function shown(value: unknown): string {
+  return typeof value === "string" ? `"${printable(value, 80)}"` : typeof value;
+}

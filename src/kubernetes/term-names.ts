@@ -1,0 +1,59 @@
+import type { NewSignal } from "./own-signals.ts";
+import { ownNumber } from "./own-names.ts";
+import { isFree, isGoStatus, type ShownLease } from "./shown-lease.ts";
+
+/**
+ * Under which of its names a candidate signals. A controller that reads `leaseTransitions` counts a new term of the
+ * same holder by it; a Go controller, and one behind upstream's definition, count a change of the holder only: there
+ * each term gets a name of its own, by what the statuses have named so far.
+ */
+export class TermNames {
+  readonly #identity: string;
+  #highestNamed = 0;
+  #isGo = false;
+  #isPruned = false;
+
+  constructor(identity: string) {
+    this.#identity = identity;
+  }
+
+  /** Whether a Go controller answers here, by the last stamp that was seen. */
+  get isGo(): boolean {
+    return this.#isGo;
+  }
+
+  /** `isOwn`: whether the spec is a signal of this candidate. */
+  look(shown: ShownLease, isOwn: boolean): void {
+    const { status } = shown;
+    if (status?.globalRenewTime !== undefined) this.#isGo = isGoStatus(status);
+    if (isOwn) this.#isPruned = !keepsTerm(shown);
+    this.#highestNamed = Math.max(this.#highestNamed, this.named(shown) ?? 0);
+  }
+
+  /** Which of one's own names the status names as the holder. */
+  named(shown: ShownLease | undefined): number | undefined {
+    return shown?.status === undefined ? undefined : ownNumber(this.#identity, shown.status.globalHolderIdentity);
+  }
+
+  /** For a renewal or a release of what `held` confirmed. */
+  held(shown: ShownLease | undefined, held: Pick<NewSignal, "number"> | undefined): number {
+    return this.named(shown) ?? held?.number ?? 1;
+  }
+
+  /**
+   * For a new term. `releaseFirst`: an older name of this candidate holds the lease, and the controller would make no
+   * term of a new name before that is free.
+   */
+  asked(shown: ShownLease | undefined): { readonly number: number; readonly releaseFirst?: number } {
+    const named = this.named(shown);
+    if (!this.#isGo && !this.#isPruned) return { number: named ?? 1 };
+    const number = this.#highestNamed + 1;
+    const isHeld = named !== undefined && shown?.status !== undefined && !isFree(shown.status);
+    return isHeld && !this.#isGo ? { number, releaseFirst: named } : { number };
+  }
+}
+
+function keepsTerm({ resource }: ShownLease): boolean {
+  const spec: unknown = resource["spec"];
+  return typeof spec === "object" && spec !== null && Reflect.get(spec, "leaseTransitions") !== undefined;
+}
