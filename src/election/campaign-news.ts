@@ -28,6 +28,9 @@ export class CampaignNews {
           parts.logger.warn("alarm", { name: settings.name, alarm: effect.alarm, message: effect.message });
           emit("alarm", { kind: effect.alarm, message: effect.message });
           break;
+        case "warning":
+          parts.logger.warn("warning", { name: settings.name, message: effect.message });
+          break;
         case "newLeader":
           emit("newLeader", { identity: effect.identity, term: effect.term });
           this.#callNewLeader(effect.identity);

@@ -43,6 +43,7 @@ export type Effect =
   | { readonly kind: "alarm"; readonly alarm: AlarmKind; readonly message: string }
   | { readonly kind: "newLeader"; readonly identity: string; readonly term: number }
   | { readonly kind: "renewed"; readonly write: SentWrite; readonly slow: boolean }
+  | { readonly kind: "warning"; readonly message: string }
   | { readonly kind: "reopenWatch" };
 
 /** What needs a person's attention. */
@@ -140,6 +141,8 @@ export interface ElectionState {
   reported: { readonly identity: string; readonly term: number } | undefined;
   /** A term smaller than the highest was seen last: a restored backup, or a storage that forgets. */
   termWentBack: boolean;
+  /** A holder that runs another program was warned of: once is enough. */
+  warnedOfForeign: boolean;
   /** What each alarm was raised for last, so that it is raised once for each cause. */
   readonly alarmed: Map<AlarmKind, string>;
 
@@ -208,7 +211,7 @@ export function initialState(identity: string, nowMs: number): ElectionState {
       highestTerm: 0,
     },
     ...{ floorTerm: 0, floor: "unasked" },
-    ...{ reported: undefined, termWentBack: false, alarmed: new Map() },
+    ...{ reported: undefined, termWentBack: false, warnedOfForeign: false, alarmed: new Map() },
     ...{ reading: undefined, lastReadSentMs: -Infinity, readPauseUntilMs: -Infinity, readFailed: false },
     ...{ nextPollMs: nowMs, mustReadSinceSeq: undefined, quietUntilMs: -Infinity },
     ...{ watchLive: false, watchOpenedSeq: undefined, hintPending: false, hintTokens: 10, hintTokensAtMs: nowMs },

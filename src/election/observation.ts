@@ -41,7 +41,7 @@ export class Observation {
     } catch (error) {
       return this.unreadable(error, receipt);
     }
-    const found = { record, version: observed.version };
+    const found = { ...observed, record };
     const truth = this.#isTruth(receipt);
     this.#note(receipt);
     settleAlarm(this.#state, "unreadableRecord");

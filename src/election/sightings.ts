@@ -19,7 +19,7 @@ export class Sightings {
   }
 
   /** A record with the moment of its first receipt: a pair that is received again keeps it. */
-  of({ record, version }: ObservedRecord, pair: string, receipt: Receipt): SeenRecord {
+  of({ record, version, foreign = false }: ObservedRecord, pair: string, receipt: Receipt): SeenRecord {
     const nowMs = receipt.now.observerMs;
     const before = this.#state.firstReceipts.get(pair);
     const known = before ?? { atMs: nowMs, share: this.#parts.random.next() };
@@ -27,7 +27,7 @@ export class Sightings {
     const seconds = record.leaseDurationSeconds;
     const storedMs = seconds === undefined ? undefined : seconds * 1000;
     const moments = { firstReceiptMs: known.atMs, lastReceiptMs: nowMs, share: known.share };
-    return { kind: "record", record, version, pair, ...moments, storedMs };
+    return { kind: "record", record, version, foreign, pair, ...moments, storedMs };
   }
 
   /** Makes a record the one in hand. */
@@ -45,6 +45,7 @@ export class Sightings {
     state.erasedValidUntilMs = -Infinity; // somebody else was here: an absence after this is like any other
     if (record.holderIdentity === "") return;
     this.#noticeDuration(seen);
+    this.#noticeForeign(seen);
     if (this.#isTwin(record)) {
       const message = `another candidate writes as ${printable(record.holderIdentity)}: give each its own lock object`;
       raise(state, "duplicateIdentity", { cause: "", message });
@@ -92,6 +93,16 @@ export class Sightings {
     const what = storedMs === undefined ? "no usable lease duration" : `a lease of ${storedMs / 1000} s`;
     const message = `${printable(record.holderIdentity)} has stored ${what}`;
     raise(this.#state, "hostileDuration", { cause: `${record.holderIdentity} ${storedMs}`, message });
+  }
+
+  /** K-29: whoever counts from the answer acts for longer than its lease says. A standby that waits no more acts beside it. */
+  #noticeForeign({ foreign, record }: SeenRecord): void {
+    const state = this.#state;
+    if (foreign !== true || state.warnedOfForeign || this.#parts.settings.holderGraceMs > 0) return;
+    state.warnedOfForeign = true;
+    const who = printable(record.holderIdentity);
+    const message = `${who} is no candidate of ours, client-go say: set holderGraceMs, or a takeover may come too early`;
+    state.effects.push({ kind: "warning", message });
   }
 
   /**

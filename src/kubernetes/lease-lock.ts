@@ -16,6 +16,7 @@ import type { KubernetesClient, KubernetesResource, ResourceRef, WriteAnswer } f
 import { leaseOptionProblems } from "./lease-options.ts";
 import { leaseToRecord, leaseVersion, recordToLease, rewritten } from "./lease-record.ts";
 import { LeaseWatch } from "./lease-watch.ts";
+import { isWrittenByOthers } from "./lease-writer.ts";
 
 /** What a `LeaseLock` takes. */
 export interface LeaseLockOptions {
@@ -103,7 +104,7 @@ export class LeaseLock implements ResourceLock {
     if (!this.#carried.has(expected) && !(await this.#isStored(expected, budget))) return { written: false };
     const known = (this.#carried.get(expected) ?? {}) as KubernetesResource; // cast: only resources are put in there
     const lease = recordToLease(record, known, this.#labels);
-    const body = isDeepStrictEqual(lease, known) ? rewritten(lease, expected) : lease;
+    const body = isSame(lease, known) ? rewritten(lease, expected) : lease;
     return this.#write("update", budget, (next) => this.#client.replace(this.#ref, body, next));
   }
 
@@ -177,7 +178,7 @@ export class LeaseLock implements ResourceLock {
     const { record, problems } = leaseToRecord(lease, this.#trouble.source(version));
     if (problems.length > 0 && !this.#carried.has(version)) this.#warn(problems, version);
     this.#remember(version, lease);
-    return { record, version };
+    return { record, version, ...(isWrittenByOthers(lease) && { foreign: true }) };
   }
 
   #remember(version: Version, lease: KubernetesResource): void {
@@ -192,4 +193,10 @@ export class LeaseLock implements ResourceLock {
       // Log lines are for people; a logger that fails must not end a term.
     }
   }
+}
+
+/** Whether a write would change nothing; a renewal has another time, and that is found out at once. */
+function isSame(lease: KubernetesResource, known: KubernetesResource): boolean {
+  const { renewTime } = Object(known.spec) as { renewTime?: unknown }; // cast: Object() gives an object
+  return Reflect.get(Object(lease.spec), "renewTime") === renewTime && isDeepStrictEqual(lease, known);
 }

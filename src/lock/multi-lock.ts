@@ -59,7 +59,12 @@ export class MultiLock implements ResourceLock {
     const first = await this.#primary.get(budget.next());
     const second = await this.#secondary.get(budget.next());
     if (first === undefined && second === undefined) return undefined;
-    return { record: this.#merged(first?.record, second?.record), version: joined(first?.version, second?.version) };
+    const foreign = first?.foreign === true || second?.foreign === true;
+    return {
+      record: this.#merged(first?.record, second?.record),
+      version: joined(first?.version, second?.version),
+      ...(foreign && { foreign }),
+    };
   }
 
   async create(record: LeaderElectionRecord, options?: CallOptions): Promise<LockOutcome> {

@@ -5,6 +5,8 @@ import type { LeaderElectionRecord } from "./leader-election-record.ts";
 export interface ObservedRecord {
   readonly record: LeaderElectionRecord;
   readonly version: Version;
+  /** Whether its holder is known to run another program, client-go say, which acts for longer than its lease says. */
+  readonly foreign?: boolean;
 }
 
 /** What became of a write; `term` only if the lock's server chose another one than was asked for. */

@@ -245,6 +245,36 @@ describe("K-29: among candidates that run client-go", () => {
     back.crash();
   });
 
+  it.each([
+    { holderGraceMs: 0, warnings: 1 },
+    { holderGraceMs: 7_000, warnings: 0 },
+  ])("ours with a grace of $holderGraceMs ms warns of theirs: $warnings times", async ({ holderGraceMs, warnings }) => {
+    const warned: unknown[] = [];
+    const warn = (_message: string, fields?: object): void => void warned.push(Reflect.get(fields ?? {}, "message"));
+    candidate("ours", { holderGraceMs, logger: { debug() {}, info() {}, warn, error() {} } });
+    await clock.advance();
+    expect(warned).toEqual([]); // of itself it does not warn
+    const note = (manager: string): object => ({
+      manager,
+      operation: "Update",
+      fieldsV1: { "f:spec": { "f:renewTime": {} } },
+    });
+    for (const second of [41, 43, 45]) {
+      const renewTime = `2026-11-21T09:32:${second}.921366Z`;
+      const spec = {
+        holderIdentity: "go",
+        leaseDurationSeconds: 15,
+        acquireTime: renewTime,
+        renewTime,
+        leaseTransitions: 9,
+      };
+      cluster.put(ref, { kind: "Lease", metadata: { managedFields: [note("kube-scheduler")] }, spec });
+      await clock.advance(2_000);
+    }
+    expect(warned).toHaveLength(warnings);
+    for (const each of warned) expect(each).toMatch(/^go .*holderGraceMs/);
+  });
+
   it("ours that hears nothing any more stops before theirs may act", async () => {
     const ours = candidate("ours", mixed);
     await clock.advance();
