@@ -91,6 +91,22 @@ export const scenarioRows: readonly ScenarioRow[] = [
   row(68, "on S3: 409, 412, and equal bytes, whose ETags are equal too", "lost races; the past never matches again"),
   row(69, "on file storage: a kill between any two steps, a full disk, read-only", "the old value or the new one"),
   row(70, "the record is restored from an hour ago", "alarm; the next term is above the highest ever seen"),
+  row(71, "controllers whose clocks are five minutes apart", "nothing is taken over early: ages are observed"),
+  row(72, "a challenger in another cluster declares one second", "waits for the holder's duration"),
+  row(
+    73,
+    "two pods of one cluster overwrite each other's signals",
+    "each signal counts; only one that was written confirms",
+  ),
+  row(
+    74,
+    "a controller dies between the global write and the status, and its successor's watch lags",
+    "no signal is written twice; a release of an earlier term frees nothing",
+  ),
+  row(75, "a candidate dies with its controller, which is back in 3 s", "the next leads in time; a live leader stays"),
+  row(76, "a release, or a deletion, in one cluster", "the record is freed; the other cluster leads within P + 2 s"),
+  row(77, "the storage of all clusters is down for an hour", "all step down; no flapping; back soon after"),
+  row(78, "a signal from the future; a flood of edits", "nothing is extended; nothing is written"),
   row(81, "the history that a watch goes on from is gone", "a list takes its place, deletions included"),
   row(82, "between a list and its watch events are lost, doubled, reordered", "none is missed, none counts twice"),
 ];

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from "node:util";
 import { compareWireTimes, parseWireTime } from "../kubernetes/micro-time.ts";
 
 /** What one spec says: who asks, and for what. */
@@ -60,8 +61,10 @@ export const longestTermStep: number = 1_000_000;
 export function noteSignal(table: readonly Candidate[], signal: Signal, receipt: SignalReceipt): readonly Candidate[] {
   if (signal.identity === "") return table;
   const before = table.find(({ identity }) => identity === signal.identity);
+  if (before !== undefined && receipt.generation < before.generation) return table; // an event that came late
   if (before !== undefined && before.renewTime === signal.renewTime && before.term === signal.term) {
-    return table.map((other) => (other === before ? { ...before, ...signal } : other)); // other durations, at the most
+    const repeated = { ...before, ...signal }; // other durations, at the most
+    return isDeepStrictEqual(repeated, before) ? table : table.map((other) => (other === before ? repeated : other));
   }
   const { nowMs, wallMs, generation, found, defaultLeaseMs } = receipt;
   const goesOn = before !== undefined && isRecent(before, nowMs, defaultLeaseMs);

@@ -37,7 +37,7 @@ describe("which signal is fresh", () => {
     expect(until(bare)).toEqual([true, true, true, true, true, false]);
   });
 
-  test("K-65: a clock of a pod that is years off alters nothing", () => {
+  test("K-65, #78: a clock of a pod that is years off alters nothing", () => {
     for (const years of [-30, 30]) {
       const scene = new Scene().told(spec("me", at(years * 31_536_000_000))).absent();
       expect(scene.plan()).toMatchObject({ row: 11, write: { kind: "create" } });
@@ -60,13 +60,13 @@ describe("which signal is fresh", () => {
     ).toMatchObject({ row: 12 });
   });
 
-  test("K-64: a replica that takes over writes no stored signal again", () => {
+  test("K-64, #74: a replica that takes over writes no stored signal again", () => {
     const scene = new Scene().told(spec("me", at(0)), { found: true }).stored(record("me", at(0)));
     expect(scene.plan().write).toBeUndefined();
     expect(scene.passes(2_000).repeated().plan().write).toBeUndefined();
   });
 
-  test("K-79: an edit of labels repeats the signal, which keeps no candidate alive", () => {
+  test("K-79, #78: an edit of labels repeats the signal, which keeps no candidate alive", () => {
     const scene = new Scene().told(spec("me", at(0))).absent();
     scene.settle();
     for (let edits = 0; edits < 100; edits += 1) {
@@ -98,7 +98,7 @@ describe("several candidates on one MultiClusterLease", () => {
     expect(pickCandidate(table, { ...question, nowMs: 16_000 })?.identity).toBe("b");
   });
 
-  test("K-66: each signal event counts, so two pods that overwrite each other are both served", () => {
+  test("K-66, #73: each signal event counts, so two pods that overwrite each other are both served", () => {
     const scene = new Scene().told(spec("a", at(0), { leaseTransitions: 1 })).absent();
     scene.told(spec("b", at(1), { leaseTransitions: 1 })).settle();
     expect(scene.status.globalHolderIdentity).toBe("a");

@@ -148,7 +148,7 @@ describe("a release", () => {
     expect(plan).toMatchObject({ row: 6, write: { kind: "free", expected: "g1", data } });
   });
 
-  test("reconcile 6, M4: the release of an earlier term of today's leader frees nothing", () => {
+  test("reconcile 6, M4, #74: the release of an earlier term of today's leader frees nothing", () => {
     expect(byTerm(2).plan()).toMatchObject({ row: 7 });
     expect(byTerm(2).plan().write).toBeUndefined();
   });

@@ -24,13 +24,14 @@ describe("the scenarios", () => {
     expect(tree.get(document)).toBe(regenerated(tree).text);
   });
 
-  it("are those of the first elector, and of drivers with a network and of watches as these come, once each", () => {
+  it("are those of the first elector, and of drivers with a network, of controllers and of watches as these come, once each", () => {
     const span = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
     const numbers = [...span(1, 35), ...span(37, 53), ...span(55, 61), 63, 69, 70];
     const ofDrivers = [62, 64, 65, 66, 67, 68];
+    const ofControllers = span(71, 78);
     const ofWatches = [81, 82];
     const all = scenarioRows.map(({ number }) => number);
-    expect(all.filter((number) => ![...ofDrivers, ...ofWatches].includes(number))).toEqual(numbers);
+    expect(all.filter((number) => ![...ofDrivers, ...ofControllers, ...ofWatches].includes(number))).toEqual(numbers);
     expect(all).toEqual([...new Set(all)].sort((a, b) => a - b));
   });
 });
