@@ -146,6 +146,20 @@ describeOn(foundKube, (start) => {
     expect([code, text]).toEqual([0, expect.not.stringContaining("events are not allowed")]);
   });
 
+  test("run --holder-grace waits so much longer for the Lease of another, as one that client-go shares needs", async () => {
+    await using world = new World();
+    const worker = await account(candidateRules);
+    const holder = { spec: { holderIdentity: "from-go", leaseDurationSeconds: 1, leaseTransitions: 7 } };
+    const path = `/apis/coordination.k8s.io/v1/namespaces/${worker.namespace}/leases/invoices`;
+    expect((await kube.ask("PATCH", path, { body: holder })).status).toBe(200);
+    const startedMs = performance.now();
+    const run = world.run("note works", { name: "invoices", flags: ["--holder-grace", "3s"], env: worker.env });
+    const { code, text } = await said(run, worker);
+    expect(code, text).toBe(0);
+    expect(world.lines()).toEqual(["8 works"]);
+    expect(performance.now() - startedMs).toBeGreaterThan(6_000); // the own three seconds, and three more
+  });
+
   test("status --all needs the right to list, and says so; the viewer of deploy/ has it, and releases nothing", async () => {
     await using world = new World();
     const worker = await account(candidateRules);
