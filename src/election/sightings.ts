@@ -95,13 +95,13 @@ export class Sightings {
     raise(this.#state, "hostileDuration", { cause: `${record.holderIdentity} ${storedMs}`, message });
   }
 
-  /** K-29: whoever counts from the answer acts for longer than its lease says. A standby that waits no more acts beside it. */
+  /** Whoever counts its lease from the answer acts for longer than it says; who waits no longer acts beside it. */
   #noticeForeign({ foreign, record }: SeenRecord): void {
     const state = this.#state;
     if (foreign !== true || state.warnedOfForeign || this.#parts.settings.holderGraceMs > 0) return;
     state.warnedOfForeign = true;
     const who = printable(record.holderIdentity);
-    const message = `${who} is no candidate of ours, client-go say: set holderGraceMs, or a takeover may come too early`;
+    const message = `${who} runs another program, client-go say: set holderGraceMs, or a takeover may come too early`;
     state.effects.push({ kind: "warning", message });
   }
 
