@@ -63,6 +63,7 @@ export const scenarioRows: readonly ScenarioRow[] = [
   row(51, "a hint of one's own write comes before its answer", "confirmed early, no transition"),
   row(52, "a watch is dead for 60 s, and does not say so", "no takeover; polling fills; it is opened again"),
   row(53, "leases of 60 s are rolled out as 15 s, one by one", "the stored duration is honoured"),
+  row(54, "candidates that run client-go share the Lease", "taken over both ways; no overlap of our making"),
   row(55, "a stored duration of 0, −1, 10⁹, text, null, NaN, none", "never expired at once; alarm; never a theft"),
   row(56, "cut JSON, `{}`, a byte order mark, an array, 5 MB", "bounded read, unknown holder, alarm, no takeover"),
   row(57, "keys `__proto__`, `constructor`", "kept as data; no prototype is touched"),

@@ -29,6 +29,8 @@ const time = "2026-11-21T09:32:44.921366Z";
 describe("K-30: the traffic that client-go has left on a real server", () => {
   it("is all there: creation, renewals, a release and two takeovers", () => {
     expect(leases).toHaveLength(28);
+    const others = recorded.filter(({ object }) => object === undefined).map(({ source: from }) => from);
+    expect(others).toEqual(Array.from({ length: recorded.length - 28 }, () => "script")); // what was done to it
     const specs = leases.map((lease) => leaseToRecord(lease, source).record);
     expect(new Set(specs.map((spec) => spec.leaderTransitions))).toEqual(new Set([0, 1, 2]));
     expect(specs.filter((spec) => spec.holderIdentity === "")).toHaveLength(1);

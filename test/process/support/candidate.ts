@@ -8,9 +8,9 @@ import { JournalClient, tell } from "./channel.ts";
 import { FailingLock } from "./failing-lock.ts";
 import type { CandidateSettings, Command, ToCandidate } from "./protocol.ts";
 
-// One candidate of an election, on file storage if nothing else is named, in a process of its own, on the built package.
-// It tells its parent everything that happens, and fails where its parent says. It ends by itself when nothing keeps it
-// alive any more.
+// One candidate of an election, on file storage if nothing else is named, in a process of its own, on the built
+// package. It tells its parent everything that happens, and fails where its parent says. It ends by itself when nothing
+// keeps it alive any more.
 
 const settings: CandidateSettings = JSON.parse(process.argv[2] ?? "{}");
 // cast: the types are those of the sources that it was built from
