@@ -84,6 +84,7 @@ export interface WatchQuery {
 
 /** How a watch is opened. */
 export interface WatchOptions {
+  /** Ends it, without an error; its connection is destroyed. */
   readonly signal: AbortSignal;
   /** Hears of each line that was left out because nobody knows its type. */
   readonly onSkipped?: () => void;

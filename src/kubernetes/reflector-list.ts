@@ -90,10 +90,10 @@ export async function readStream<T extends object>(
     signal.throwIfAborted();
     if (event === "closed") throw new UnfinishedListError("the list ended before it was complete");
     if (event === "silent") throw new UnfinishedListError(`nothing came for ${patienceMs} ms of a list`);
+    if (event.type === "BOOKMARK") view.check.learn(Reflect.get(event.object, "kind"));
     const revision = endOf(event);
     if (revision !== undefined) return revision;
-    if (event.type === "BOOKMARK") continue;
-    await putEvent(event, view, { replacement, signal });
+    if (event.type !== "BOOKMARK") await putEvent(event, view, { replacement, signal });
   }
 }
 

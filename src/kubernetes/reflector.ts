@@ -17,8 +17,11 @@ export type ReflectorPlace = "list" | "watch" | "sink";
 
 /** What a `Reflector` is made of. */
 export interface ReflectorOptions<T extends object> {
+  /** Where it reads; `listWatch` makes one of a client. */
   readonly source: ListWatch<T>;
+  /** Where it puts what it sees; one reflector at a time feeds it. */
   readonly sink: ReflectorSink<T>;
+  /** How lists and watches are asked for. */
   readonly settings?: ReflectorSettings;
   readonly clock?: Clock;
   readonly random?: Random;

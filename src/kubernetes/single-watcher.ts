@@ -20,14 +20,17 @@ export interface SingleWatcherKind extends Omit<ResourceKind, "namespace"> {
 
 /** What a `SingleWatcher` is made of. */
 export interface SingleWatcherOptions<T extends object> {
+  /** Where it looks; it stays open. */
   readonly client: Pick<KubernetesClient, "list" | "watch">;
+  /** What kind of resource it is. */
   readonly kind: SingleWatcherKind;
   /** Required, unless the kind is cluster-scoped. */
   readonly namespace?: string;
+  /** Which one of them; it need not exist. */
   readonly name: string;
   /**
-   * Hears of each change after the first sight; `undefined`: it is not there. Never called while an earlier call has not
-   * settled; what changes meanwhile is told as one change, a new life still as an end and a begin.
+   * Hears of each change after the first sight; `undefined`: it is not there. Never called while an earlier call has
+   * not settled; what changes meanwhile is told as one change, a new life still as an end and a begin.
    */
   readonly onChange: (current: T | undefined, previous: T | undefined) => void | Promise<void>;
   /** Hears once, before any change, what is there at first. */
@@ -39,6 +42,7 @@ export interface SingleWatcherOptions<T extends object> {
   readonly includeStatus?: boolean;
   /** Hears each trouble, also what a callback throws; none of them ends the watch. */
   readonly onError?: (error: unknown, where: ReflectorPlace | "callback") => void;
+  /** How its lists and watches are asked for. */
   readonly settings?: ReflectorSettings;
   readonly clock?: Clock;
   readonly random?: Random;
@@ -97,8 +101,8 @@ export class SingleWatcher<T extends object = KubernetesResource> {
   }
 
   /**
-   * Begins to follow, and goes on until `stop()`, or until `signal` falls; if it does so already, nothing happens. After
-   * a stop it may be started again, and what changed in between is told.
+   * Begins to follow, and goes on until `stop()`, or until `signal` falls; if it does so already, nothing happens.
+   * After a stop it may be started again, and what changed in between is told.
    */
   start({ signal }: CallOptions = {}): Promise<void> {
     if (this.#run !== undefined || signal?.aborted === true) return Promise.resolve();
