@@ -67,7 +67,7 @@ const healthy = { type: "BackendHealthy", status: "True", reason: "BackendHealth
 export class ScriptedController {
   /** Does nothing at all. */
   silent = false;
-  /** So long after a signal it acts. */
+  /** So long after a signal, or after a change in its storage, it hears of that. */
   delayMs = 0;
   /** Gives the lease to whoever asks, as a storage does that knows no leases. */
   yields = false;
@@ -81,7 +81,7 @@ export class ScriptedController {
 
   constructor(options: ScriptedControllerOptions) {
     this.#options = options;
-    options.global.listen(() => void this.look());
+    options.global.listen(() => this.#later(() => void this.look()));
     void this.#follow();
   }
 
@@ -89,9 +89,17 @@ export class ScriptedController {
     const { client, ref, signal } = this.#options;
     for await (const { type, object } of client.watch(ref, {}, { signal })) {
       if (type === "ERROR" || type === "BOOKMARK") continue;
-      this.#latest = type === "DELETED" ? undefined : object;
-      void this.look();
+      this.#later(() => {
+        this.#latest = type === "DELETED" ? undefined : object;
+        void this.look();
+      });
     }
+  }
+
+  #later(run: () => void): void {
+    const { clock } = this.#options;
+    if (this.delayMs === 0) run();
+    else clock.setTimer(clock.monotonicMs() + this.delayMs, run);
   }
 
   /** Works on what is there; once more if something came meanwhile. */
@@ -107,11 +115,6 @@ export class ScriptedController {
   }
 
   async #reconcile(): Promise<void> {
-    const { clock } = this.#options;
-    if (this.silent || this.#latest === undefined) return;
-    if (this.delayMs > 0) {
-      await new Promise<void>((resolve) => clock.setTimer(clock.monotonicMs() + this.delayMs, resolve));
-    }
     const lease = this.#latest;
     if (this.silent || lease === undefined || (await this.#finalize(lease))) return;
     const spec = Object(lease["spec"]) as Partial<MultiClusterLeaseSpec>; // cast: as candidates of these tests write it
@@ -199,8 +202,7 @@ export class ScriptedController {
     ];
     const status = { observedGeneration: this.trouble === undefined ? observedGeneration : was, ...known, conditions };
     if (JSON.stringify(plain(lease["status"])) === JSON.stringify(plain(status))) return;
-    const { resourceVersion } = lease.metadata ?? {};
-    await client.patch(ref, { metadata: { resourceVersion }, status }, { subresource: "status" });
+    await client.patch(ref, { status }, { subresource: "status" }); // it is the only one who writes it
   }
 }
 
