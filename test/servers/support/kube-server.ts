@@ -169,9 +169,9 @@ export class KubeServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const client of this.#clients) await client.close();
-    if (this.apiServer === undefined) {
-      for (const name of this.#namespaces) await this.ask("DELETE", `/api/v1/namespaces/${name}`).catch(() => {}); // ended with the cluster
-    }
+    // With one of our own all ends that is in it.
+    const left = this.apiServer === undefined ? this.#namespaces : [];
+    for (const name of left) await this.ask("DELETE", `/api/v1/namespaces/${name}`);
     for (const end of this.#ends) await end[Symbol.asyncDispose]();
     if (this.#folder !== undefined) await rm(await this.#folder, { recursive: true, force: true });
   }

@@ -10,6 +10,12 @@ export interface ElectionPlace extends AsyncDisposable {
   readonly url: () => string;
 }
 
+/** The same, on Leases. */
+export interface LeaseElectionPlace extends AsyncDisposable {
+  /** A Lease that nobody has written, in the cluster that this kubeconfig file leads to. */
+  readonly lease: () => Promise<{ readonly kubeConfig: string; readonly namespace: string; readonly name: string }>;
+}
+
 /** What a storage owes to its candidates. */
 export interface ElectionDemands {
   /** The longest that a freed lease may stay free: push storages owe L2, others their poll. */
@@ -22,9 +28,12 @@ export interface ElectionDemands {
  * The election on a real storage with real processes: crash, freeze and graceful hand-over. What guarded work did is
  * checked by true time, on the one monotonic clock that the processes of a machine share.
  */
-export function processElection(start: () => Promise<ElectionPlace>, demands: ElectionDemands = {}): void {
+export function processElection(
+  start: () => Promise<ElectionPlace | LeaseElectionPlace>,
+  demands: ElectionDemands = {},
+): void {
   const { handoverMs = l2Ms, moreMs = 0 } = demands;
-  let place: ElectionPlace | undefined;
+  let place: ElectionPlace | LeaseElectionPlace | undefined;
   beforeAll(async () => {
     place = await start();
   });
@@ -33,7 +42,7 @@ export function processElection(start: () => Promise<ElectionPlace>, demands: El
   });
   const contend = async (): Promise<Candidates> => {
     if (place === undefined) throw new Error("there is no server");
-    return Candidates.open({ storage: place.url() });
+    return Candidates.open("url" in place ? { storage: place.url() } : { lease: await place.lease() });
   };
 
   test("#28: SIGKILL of the leader: a standby takes over after the lease and within L1, with a larger term", async () => {
