@@ -11,6 +11,7 @@ import { formatDuration } from "./durations.ts";
 import { runExitCodes, signalExitCode } from "./exit-codes.ts";
 import { commandEnvironment, GuardedGroup } from "./guarded-group.ts";
 import type { Log } from "./log.ts";
+import { quietLogger } from "./quiet-logger.ts";
 import { type RunSettings, stepMarginMs } from "./run-settings.ts";
 import { listenToRunSignals } from "./run-signals.ts";
 import { type TermEnd, TermSupervisor } from "./term-supervisor.ts";
@@ -59,6 +60,7 @@ export class GuardedRun {
     this.#elector = new LeaderElector({
       lock,
       clock,
+      logger: quietLogger(log),
       leaseDurationMs,
       renewDeadlineMs,
       retryPeriodMs,

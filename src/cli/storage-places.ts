@@ -1,7 +1,7 @@
 import { StorageLock } from "../lock/storage-lock.ts";
 import { encodeLease, releasedLease } from "../storage/lease-codec.ts";
 import { openStorage } from "../storage/registry.ts";
-import type { Logger } from "../system/logger.ts";
+import { quietLogger } from "./quiet-logger.ts";
 import type { Place, PlaceKind, PlaceOptions } from "./place.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -20,13 +20,7 @@ async function openStoragePlace({ url, flags, clock, logger: log }: PlaceOptions
   }
   const namespace = flags.text("namespace") ?? "default";
   const storage = await openStorage(url, { clock, logger: log, ...(trusted && { probe: "never" }) });
-  // who leads and who stopped the commands tell in their own words
-  const logger: Logger = {
-    debug: (message, fields) => log.debug(message, fields),
-    info: (message, fields) => log.debug(message, fields),
-    warn: (message, fields) => log.warn(message, fields),
-    error: (message, fields) => log.error(message, fields),
-  };
+  const logger = quietLogger(log);
   const prefix = `leases/${namespace}/`;
   return {
     description: storage.description,
