@@ -29,6 +29,7 @@ const commands: Record<CommandName, () => Promise<Command>> = {
   watch: async () => (await import("./commands/watch.ts")).watchCommand,
   release: async () => (await import("./commands/release.ts")).releaseCommand,
   doctor: async () => (await import("./commands/doctor.ts")).doctorCommand,
+  controller: async () => (await import("./commands/controller.ts")).controllerCommand,
   crd: async () => (await import("./commands/crd.ts")).crdCommand,
 };
 

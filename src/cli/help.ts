@@ -8,6 +8,7 @@ export const commandSummaries = {
   watch: "one line per change of holder or state",
   release: "have a candidate resign, or free the lease of a dead one",
   doctor: "check this machine and a storage, and say how to repair",
+  controller: "carry MultiClusterLeases to the storage that all clusters share",
   crd: "print the definition of MultiClusterLease, for kubectl apply",
 } as const;
 
@@ -16,7 +17,7 @@ export type CommandName = keyof typeof commandSummaries;
 
 /** The text of `tenure --help`. */
 export function programHelp(): string {
-  const rows = Object.entries(commandSummaries).map(([name, says]) => `  ${name.padEnd(10)}${says}`);
+  const rows = Object.entries(commandSummaries).map(([name, says]) => `  ${name.padEnd(12)}${says}`);
   return [
     "Example:",
     "  tenure run billing --storage file:///srv/tenure -- node bill.js",

@@ -1,4 +1,4 @@
-import { errorCode } from "../errors.ts";
+import { errorCode, isNotFound } from "../errors.ts";
 import { LeaderElector } from "../election/leader-elector.ts";
 import type { Leadership } from "../election/leadership.ts";
 import type { KubernetesClient } from "../kubernetes/kubernetes-resources.ts";
@@ -7,10 +7,12 @@ import { listWatch } from "../kubernetes/list-watch.ts";
 import { multiClusterLeaseKind, multiClusterLeaseNames } from "../kubernetes/multi-cluster-lease.ts";
 import { Reflector } from "../kubernetes/reflector.ts";
 import { identityKey, type Identity } from "../resources/identity.ts";
+import { leaseKey } from "../storage/keys.ts";
 import type { LeaseStorage } from "../storage/lease-storage.ts";
 import { sleep, systemClock, type Clock } from "../system/clock.ts";
 import { silentLogger, type Logger } from "../system/logger.ts";
 import { systemRandom, type Random } from "../system/random.ts";
+import { withDeadline } from "../system/signals.ts";
 import { ControllerMetrics } from "./controller-metrics.ts";
 import type { ControllerParts } from "./controller-parts.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
@@ -35,6 +37,8 @@ const slots = 32;
 /** The controller's own election: what a crash of the leading replica costs has to fit into its workloads' validity. */
 const ownTiming = { leaseDurationMs: 3_000, renewDeadlineMs: 2_000, retryPeriodMs: 500 } as const;
 const turnMs = 5_000;
+/** So long after its last answer, the storage is asked for something. */
+const pingMs = 10_000;
 
 /**
  * The controller of one cluster: carries the signals of its MultiClusterLeases to the storage that all clusters share,
@@ -48,7 +52,9 @@ export class MultiClusterLeaseController {
   readonly #keepers = new Map<string, LeaseKeeper>();
   readonly #reflectors: readonly Reflector[];
   #leadership: Leadership | undefined;
+  readonly #pingKey: string;
   #turnedMs: number | undefined;
+  #pingedMs: number | undefined;
   #stopping = false;
 
   /** @throws {InvalidSettingsError} with everything that is wrong. */
@@ -57,6 +63,7 @@ export class MultiClusterLeaseController {
     const settings = resolveController(options.settings, storage);
     const { leaseNamespace: namespace, leaseName: name } = settings;
     const lock = new LeaseLock({ client, namespace, name, clock, random, logger, events: "off" });
+    this.#pingKey = leaseKey(namespace, name);
     this.#parts = {
       ...{ client, storage, clock, random, logger, metrics: this.metrics },
       ...{ group: settings.group, settings: settings.reconcile, pollIntervalMs: settings.pollIntervalMs },
@@ -98,8 +105,8 @@ export class MultiClusterLeaseController {
 
   /** When the storage answered last, for whichever lease; `undefined`: never. */
   get storageAnsweredMs(): number | undefined {
-    const times = [...this.#keepers.values()].map(({ state }) => state.answeredMs ?? -Infinity);
-    const latest = Math.max(-Infinity, ...times);
+    let latest = this.#pingedMs ?? -Infinity;
+    for (const { state } of this.#keepers.values()) latest = Math.max(latest, state.answeredMs ?? -Infinity);
     return Number.isFinite(latest) ? latest : undefined;
   }
 
@@ -187,8 +194,23 @@ export class MultiClusterLeaseController {
     const { clock } = this.#parts;
     while (!signal.aborted) {
       this.#turnedMs = clock.monotonicMs();
+      void this.#ping();
       await sleep(clock, turnMs, signal).catch(() => {}); // stopped: the loop ends
     }
+  }
+
+  /** Without leases, too, somebody has to know whether the storage answers. */
+  async #ping(): Promise<void> {
+    const { clock, storage, callTimeoutMs } = this.#parts;
+    if (clock.monotonicMs() - (this.storageAnsweredMs ?? -Infinity) < pingMs) return;
+    try {
+      await withDeadline({ clock, timeoutMs: callTimeoutMs }, (signal) =>
+        storage.readLease(this.#pingKey, { signal, timeoutMs: callTimeoutMs }),
+      );
+    } catch (error) {
+      if (!isNotFound(error) && errorCode(error) !== "CORRUPT_DATA") return;
+    }
+    this.#pingedMs = clock.monotonicMs();
   }
 }
 

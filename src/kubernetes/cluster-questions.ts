@@ -38,6 +38,17 @@ export interface GrantedRule {
   readonly resourceNames: readonly string[];
 }
 
+/** One right, asked for by its name. */
+export interface AskedRight {
+  readonly verb: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource?: string;
+  readonly name?: string;
+  /** `""`: every namespace, or none where the resource has none. */
+  readonly namespace: string;
+}
+
 /** What the caller may do in a namespace. */
 export interface GrantedRights {
   readonly rules: readonly GrantedRule[];
@@ -93,6 +104,24 @@ export class ClusterQuestions implements AsyncDisposable {
       rules: Array.isArray(rules) ? rules.map(ruleOf) : [],
       incomplete: field(status, "incomplete") === true,
     };
+  }
+
+  /**
+   * Whether the caller has this right, by a `SelfSubjectAccessReview`, which everybody may ask for; `undefined` if the
+   * server does not tell.
+   */
+  async allows(
+    { verb, group, resource, subresource, name, namespace }: AskedRight,
+    options?: CallOptions,
+  ): Promise<boolean | undefined> {
+    const reviews = "authorization.k8s.io";
+    const kind = { group: reviews, version: "v1", plural: "selfsubjectaccessreviews", namespace: "" };
+    const more = { ...(subresource !== undefined && { subresource }), ...(name !== undefined && { name }) };
+    const spec = { resourceAttributes: { verb, group, resource, namespace, ...more } };
+    const body = { apiVersion: `${reviews}/v1`, kind: "SelfSubjectAccessReview", spec };
+    const call: ApiCall = { operation: "create", cluster: this.#cluster, kind };
+    const allowed = field(field(await this.#send(call, { method: "POST", body }, options), "status"), "allowed");
+    return typeof allowed === "boolean" ? allowed : undefined;
   }
 
   /**

@@ -48,7 +48,7 @@ describe("the program", () => {
   it.each([
     [["stauts"], 'unknown command "stauts". Did you mean "status"?'],
     [["transfer", "job"], 'unknown command "transfer".'],
-    [["controller"], 'unknown command "controller".'],
+    [["sidecar"], 'unknown command "sidecar".'],
     [["--hlep"], "unknown flag --hlep."],
     [["status", "job", "--stroage", "x"], 'Did you mean "--storage"?'],
     [["status"], "which lease?"],
