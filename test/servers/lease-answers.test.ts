@@ -10,7 +10,7 @@ import {
   type ResourceRef,
 } from "../../src/kubernetes/index.ts";
 import { describeOn } from "./support/found-server.ts";
-import { foundKube, foundOwnKube, type KubeServer } from "./support/kube-server.ts";
+import { foundKube, foundOwnKube, startKube, type KubeServer } from "./support/kube-server.ts";
 import { leaseRights, LeasePlace } from "./support/lease-place.ts";
 
 const kinds = ["our client", "client-node's API classes"] as const;
@@ -191,9 +191,12 @@ describeOn(foundKube, (start) => {
   });
 });
 
-describeOn(foundOwnKube, (start) => {
+// A server that soon gives up what etcd does not answer.
+const flags = ["--request-timeout=2s"];
+
+describeOn(foundOwnKube, () => {
   beforeAll(async () => {
-    kube = await start();
+    kube = await startKube({ flags });
   });
   afterAll(() => kube?.[Symbol.asyncDispose]());
 
@@ -224,6 +227,19 @@ describeOn(foundOwnKube, (start) => {
       const page = client.list(ref, { resourceVersion, resourceVersionMatch: "Exact" });
       expect(await trouble(page)).toMatchObject({ status: 410 });
     });
+  });
+
+  test.each(kinds)("K-13: 5xx of a server whose etcd stands: a write is unknown, through %s", async (kind) => {
+    const { ref, lease } = await stored();
+    const client = await connect(kind);
+    const { etcd } = kube.own();
+    etcd.stop();
+    const write = trouble(client.replace(ref, { ...lease, spec: { holderIdentity: "b" } }, { timeoutMs: 20_000 }));
+    expect(await write).toMatchObject({ code: "OUTCOME_UNKNOWN", applied: "unknown", status: 504 });
+    const read = await trouble(client.read(ref, { timeoutMs: 5_000 }));
+    etcd.cont();
+    expect(read).toMatchObject({ code: "STORAGE_UNAVAILABLE" });
+    await expect.poll(() => client.read(ref).catch(() => undefined), { timeout: 10_000 }).toBeDefined();
   });
 
   test.each(kinds)(
