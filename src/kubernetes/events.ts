@@ -51,6 +51,7 @@ export class LeaseEvents {
   #tokens = burst;
   #refilledMs: number;
   #last: Promise<void> = Promise.resolve();
+  #refused: unknown;
 
   constructor(parts: LeaseEventsParts) {
     this.#parts = parts;
@@ -105,9 +106,10 @@ export class LeaseEvents {
       const code = errorCode(error);
       // Injected clients may know no core group.
       if (code !== "ACCESS_DENIED" && code !== "UNSUPPORTED") return this.#log("debug", "an event was not told", error);
+      this.#refused ??= error; // of the API that was asked for: its rule is the one to add
       this.#api = api === "core" ? "off" : "core";
       if (this.#api === "core") return this.#send(series, told);
-      this.#log("warn", "events are not allowed, so none is told from now on", error);
+      this.#log("warn", "events are not allowed, so none is told from now on", this.#refused);
     }
   }
 

@@ -3,6 +3,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { KubernetesResource } from "../../src/kubernetes/kubernetes-resources.ts";
 import { LeaseLock, type LeaseLockOptions } from "../../src/kubernetes/lease-lock.ts";
+import { silentLogger } from "../../src/system/logger.ts";
 import { FakeKubernetes, ManualClock, type FakeKubernetesClient } from "../../src/testing/index.ts";
 
 const place = { namespace: "default", name: "billing" };
@@ -64,6 +65,17 @@ describe("K-27: an event", () => {
     }
     expect(client.calls).toEqual(["create events", "create events", "create events"]);
     expect(warnings).toHaveLength(1);
+  });
+
+  it("K-27 names the rule of the API that was asked for first, when neither is allowed", async () => {
+    const told: object[] = [];
+    const warn = (_message: string, fields?: object): void => void told.push(fields ?? {});
+    const lock = lockOf({ logger: { ...silentLogger, warn } });
+    client.refuse(403, { plural: "events" });
+    lock.recordEvent("became leader");
+    await clock.advance();
+    const rule = 'add the rule { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["create"] }';
+    expect(told).toEqual([expect.objectContaining({ why: expect.stringContaining(rule) })]);
   });
 
   it("goes where the option says", async () => {

@@ -83,6 +83,7 @@ describeOn(foundKube, (start) => {
   }
 
   interface Seen {
+    readonly lock: LeaseLock;
     readonly elector: LeaderElector;
     readonly troubles: string[];
     readonly warnings: string[];
@@ -95,7 +96,7 @@ describeOn(foundKube, (start) => {
     const lock = new LeaseLock({ client, namespace, name: lease, logger: { ...silentLogger, warn } });
     const onError = (error: unknown): void =>
       void troubles.push(error instanceof Error ? error.message : String(error));
-    return { elector: new LeaderElector({ ...timing, lock, onError }), troubles, warnings };
+    return { lock, elector: new LeaderElector({ ...timing, lock, onError }), troubles, warnings };
   }
 
   const eventsOf = async (namespace: string): Promise<readonly string[]> => {
@@ -170,9 +171,21 @@ describeOn(foundKube, (start) => {
     await expect.poll(() => warnings).toHaveLength(1);
     expect(warnings[0]).toContain("events are not allowed");
     expect(warnings[0]).toContain(`cannot create events \\"${namespace}/${name}.`);
-    expect(warnings[0]).toContain(`resources: [\\"events\\"], verbs: [\\"create\\"]`);
+    const rule = `apiGroups: [\\"events.k8s.io\\"], resources: [\\"events\\"], verbs: [\\"create\\"]`;
+    expect(warnings[0]).toContain(rule);
     expect(troubles).toEqual([]);
     expect(await eventsOf(namespace)).toEqual([]);
+  });
+
+  test("K-27 without the right to patch events the first is told, its repetition is not, and a warning names the rule", async () => {
+    const namespace = await apply();
+    const kubeConfig = await kube.candidate(namespace, candidateWithout("patch", "events"));
+    const { lock, warnings } = await candidate(kubeConfig, namespace);
+    for (const message of ["became leader", "became leader"]) lock.recordEvent(message);
+    await expect.poll(() => warnings).toHaveLength(1);
+    expect(warnings[0]).toContain(`cannot patch events \\"${namespace}/${name}.`);
+    expect(warnings[0]).toMatch(/apiGroups: \[\\"events\.k8s\.io\\"\], resources: .*, verbs: \[\\"patch\\"\]/);
+    expect(await eventsOf(namespace)).toEqual([`${lock.identity} became leader`]);
   });
 
   test("K-20 without create a Lease has to be there; with the Role lease-creator it is made", async () => {
