@@ -1,8 +1,10 @@
 // Goal: K-110, K-32: many candidates on one Lease of a real API server lead one at a time, and a fleet moves from one
 // Lease to another with no instant of two leaders. Method: electors of this process, each with connections of its own.
+import { CustomObjectsApi, Watch } from "@kubernetes/client-node";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { LeaderElector } from "../../src/election/leader-elector.ts";
+import { fromCustomObjectsApi } from "../../src/kubernetes/index.ts";
 import { MultiLock } from "../../src/lock/multi-lock.ts";
 import type { ResourceLock } from "../../src/lock/resource-lock.ts";
 import { describeOn } from "./support/found-server.ts";
@@ -48,6 +50,26 @@ describeOn(foundKube, (start) => {
     expect(terms.length).toBeGreaterThanOrEqual(20);
     expect(terms).toEqual([...new Set(terms)].toSorted((one, other) => one - other));
     expect((await place.stored())["spec"]).toMatchObject({ holderIdentity: "" });
+  });
+
+  test("K-7: electors over client-node's API classes hand over by its watch", async () => {
+    const place = await LeasePlace.make(kube);
+    const injected = async (): Promise<SeenElector> => {
+      const kubeConfig = await place.candidate();
+      const client = fromCustomObjectsApi(kubeConfig.makeApiClient(CustomObjectsApi), new Watch(kubeConfig));
+      const elector = new SeenElector(await place.lock({ client, events: "events.k8s.io" }));
+      await elector.until(() => elector.leaders.length > 0);
+      return elector;
+    };
+    const [leader, standby] = [await injected(), await injected()];
+    await pause(4_000); // renewals, which the standby hears of
+    expect([leader.held, leader.term, standby.held]).toEqual([true, 1, false]);
+    await leader[Symbol.asyncDispose]();
+    const releasedMs = performance.now();
+    await standby.leads();
+    expect(performance.now() - releasedMs).toBeLessThan(1_000);
+    await standby[Symbol.asyncDispose]();
+    expect(seenProblems([leader, standby])).toEqual([]);
   });
 
   test("K-32: a fleet moves from one Lease to another in three roll-outs, with no instant of two leaders", async () => {
