@@ -62,7 +62,7 @@ export async function withDeadline<T>(
     const fail = (): void => reject(linked.signal.reason as Error); // cast: the caller's reason travels untouched
     linked.signal.addEventListener("abort", fail, { once: true });
     cancelTimer = clock.setTimer(clock.monotonicMs() + timeoutMs, () => {
-      linked.abort(new TimeoutError(`no answer after ${timeoutMs} ms`));
+      linked.abort(new TimeoutError(`no answer after ${Math.round(timeoutMs)} ms`));
     });
   });
   try {

@@ -81,6 +81,14 @@ describe("a deadline", () => {
     expect(listeners(signal)).toBe(0);
   });
 
+  it("tells whole milliseconds of a deadline that is a rest of another", async () => {
+    const clock = new ManualClock();
+    const late = withDeadline({ clock, timeoutMs: 99.897_676_9 }, forEver);
+    const told = expect(late).rejects.toThrow(/^no answer after 100 ms$/);
+    await clock.advance(100);
+    await told;
+  });
+
   it("ends a call that ignores its signal, at the deadline and not before, and aborts that signal", async () => {
     const clock = new ManualClock();
     const { signal } = new AbortController();
