@@ -15,7 +15,8 @@ export interface KubeAnswer {
 
 /** What is sent beside method and path. */
 export interface KubeQuestion {
-  readonly body?: object;
+  /** A text goes as it is: YAML, say. */
+  readonly body?: object | string;
   /** Default: JSON; for PATCH a merge patch. */
   readonly contentType?: string;
 }
@@ -31,7 +32,7 @@ export async function askKube(
   { body, contentType = method === "PATCH" ? "application/merge-patch+json" : "application/json" }: KubeQuestion = {},
 ): Promise<KubeAnswer> {
   const address = new URL(kubeConfig.getCurrentCluster()?.server ?? "none://");
-  const sent = body === undefined ? undefined : JSON.stringify(body);
+  const sent = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
   const headers = { accept: "application/json", ...(sent !== undefined && { "content-type": contentType }) };
   const options: RequestOptions = { method, headers: { ...headers }, timeout: 15_000 };
   await kubeConfig.applyToHTTPSOptions(options);
