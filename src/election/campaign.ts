@@ -58,7 +58,8 @@ export class Campaign {
       ...{ state: this.#state, parts, settings, random: parts.random, clocks: this.#clocks, emit },
       trouble: (error, where) => {
         trouble(error, where);
-        if (work.hopeless?.(error) === true) this.stop();
+        const isNeeded = where === "read" || where === "write"; // and not a watch, which may be refused
+        if (isNeeded && work.hopeless?.(error) === true) this.stop();
       },
       failed: (op, result, error) => {
         emit("attempt", { op, result });

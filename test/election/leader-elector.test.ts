@@ -537,6 +537,15 @@ describe("acquire", () => {
     away.lock.heal();
     expect((await settledBy(away.clock, acquired)).isHeld()).toBe(true);
   });
+
+  it("waits on where only the watch is refused: nothing relies on it", async () => {
+    const { elector, clock, lock, errors } = made({}, { heldBy: "other", watch: "records" });
+    const acquired = elector.acquire();
+    await clock.advance(100);
+    lock.breakWatch(new AccessDeniedError("no right to watch"));
+    expect((await settledBy(clock, acquired)).isHeld()).toBe(true);
+    expect(errors).toEqual(["watch: no right to watch"]);
+  });
 });
 
 describe("terms", () => {

@@ -151,13 +151,12 @@ describeOn(foundKube, (start) => {
     const namespace = await apply();
     const kubeConfig = await kube.candidate(namespace, candidateWithout("watch", "leases"));
     const [ada, bob] = [await candidate(kubeConfig, namespace), await candidate(kubeConfig, namespace)];
-    const [first, second] = [ada.elector.terms(), bob.elector.terms()];
-    await first.next();
-    const waiting = second.next();
+    const first = await ada.elector.acquire();
+    const waiting = bob.elector.acquire();
     await expect.poll(() => bob.elector.leader, { timeout: 5_000 }).toBe(ada.elector.identity);
-    await first.return?.();
-    expect((await waiting).value.isHeld()).toBe(true);
-    await second.return?.();
+    await first[Symbol.asyncDispose]();
+    await using second = await waiting;
+    expect(second.isHeld()).toBe(true);
     expect(bob.troubles).toEqual([expect.stringContaining(`cannot watch leases "${namespace}/${name}"`)]);
     expect(bob.troubles[0]).toContain(ruleFor("watch"));
   });
