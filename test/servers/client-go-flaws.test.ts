@@ -118,15 +118,14 @@ describeOn(findMixedPlace(), (start) => {
       const ours = await theirsAndOurs(fleet, theirs);
       await betweenRenewals(theirs);
       theirs.signal("SIGSTOP");
-      await way.inject({ accept: "hang" }); // or a renewal might tell it about ours before it releases
-      way.resetAll();
+      await way.inject({ up: { latencyMs: 500 } }); // or a renewal might tell it about ours before it releases
       const { term } = await firstStart([ours]);
       await works(ours);
       theirs.signal("SIGTERM");
       theirs.signal("SIGCONT");
       await theirs.until("signalled");
-      await pause(100);
-      await way.inject({}); // what it asked for its release is answered now: the record of ours, which it then blanks
+      await pause(200);
+      await way.inject({}); // its release has asked for the record by now: that of ours, which it then blanks
       const release = await theirs.until("applied", { where: ({ op }) => op === "release" });
       expect(release.record).toMatchObject({ holderIdentity: "", leaderTransitions: term });
       // Known loss: ours hears it by its watch, ends that term, and leads again.
