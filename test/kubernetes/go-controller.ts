@@ -1,6 +1,6 @@
 import type { KubernetesClient, KubernetesResource, ResourceRef } from "../../src/kubernetes/kubernetes-resources.ts";
 import { parseWireTime } from "../../src/kubernetes/micro-time.ts";
-import type { Clock } from "../../src/system/clock.ts";
+import { sleep, type Clock } from "../../src/system/clock.ts";
 import { microTime } from "../../src/system/micro-time.ts";
 
 /** The object in the bucket of gke-labs/multicluster-leader-election, which its controllers share. */
@@ -47,12 +47,25 @@ export class GoController {
   constructor(options: GoControllerOptions) {
     this.#options = options;
     options.signal.addEventListener("abort", () => this.#cancel(), { once: true });
-    void this.#follow();
+    void this.#followOn();
+  }
+
+  /** A server ends watches as it likes, when a definition is replaced for one. */
+  async #followOn(): Promise<void> {
+    const { clock, signal } = this.#options;
+    while (!signal.aborted) {
+      await this.#follow().catch(() => {}); // it is opened again
+      await sleep(clock, 100, signal).catch(() => {}); // its end is seen above
+    }
   }
 
   async #follow(): Promise<void> {
     const { client, ref, signal } = this.#options;
-    for await (const { type, object } of client.watch(ref, {}, { signal })) {
+    for await (const { type, object } of client.watch(
+      ref,
+      { fieldSelector: `metadata.name=${ref.name}` },
+      { signal },
+    )) {
       if (type === "ERROR" || type === "BOOKMARK") continue;
       this.#latest = type === "DELETED" ? undefined : object;
       // It hears of new generations only.

@@ -6,7 +6,7 @@ import {
   type MultiClusterLeaseSpec,
 } from "../../src/kubernetes/multi-cluster-lease.ts";
 import type { KubernetesClient, KubernetesResource, ResourceRef } from "../../src/kubernetes/kubernetes-resources.ts";
-import type { Clock } from "../../src/system/clock.ts";
+import { sleep, type Clock } from "../../src/system/clock.ts";
 import { microTime } from "../../src/system/micro-time.ts";
 
 /** What a `GlobalLease` holds. */
@@ -82,12 +82,25 @@ export class ScriptedController {
   constructor(options: ScriptedControllerOptions) {
     this.#options = options;
     options.global.listen(() => this.#later(() => void this.look()));
-    void this.#follow();
+    void this.#followOn();
+  }
+
+  /** A server ends watches as it likes, when a definition is replaced for one. */
+  async #followOn(): Promise<void> {
+    const { clock, signal } = this.#options;
+    while (!signal.aborted) {
+      await this.#follow().catch(() => {}); // it is opened again
+      await sleep(clock, 100, signal).catch(() => {}); // its end is seen above
+    }
   }
 
   async #follow(): Promise<void> {
     const { client, ref, signal } = this.#options;
-    for await (const { type, object } of client.watch(ref, {}, { signal })) {
+    for await (const { type, object } of client.watch(
+      ref,
+      { fieldSelector: `metadata.name=${ref.name}` },
+      { signal },
+    )) {
       if (type === "ERROR" || type === "BOOKMARK") continue;
       this.#later(() => {
         this.#latest = type === "DELETED" ? undefined : object;
@@ -202,7 +215,9 @@ export class ScriptedController {
     ];
     const status = { observedGeneration: this.trouble === undefined ? observedGeneration : was, ...known, conditions };
     if (JSON.stringify(plain(lease["status"])) === JSON.stringify(plain(status))) return;
-    await client.patch(ref, { status }, { subresource: "status" }); // it is the only one who writes it
+    const answer = await client.patch(ref, { status }, { subresource: "status" }); // nobody else writes it
+    // What it shows beside the status has its delay, too.
+    if (answer.written && this.delayMs === 0 && this.#latest === lease) this.#latest = answer.resource;
   }
 }
 
