@@ -166,7 +166,7 @@ describe("on the wire", () => {
     const view = await follow((request, response) => {
       const { watch, sendInitialEvents, resourceVersion } = queryOf(request);
       if (sendInitialEvents === "true") return sendJson(response, 403, statusBody(403, "Forbidden"));
-      if (watch === "true") return void response.writeHead(200).flushHeaders();
+      if (watch === "true") return response.writeHead(200).flushHeaders();
       const items = Array.from({ length: resourceVersion === "0" ? 65 : 1 }, () => item);
       sendJson(response, 200, { kind: "PodList", metadata: { resourceVersion: "7" }, items });
     });
@@ -186,7 +186,7 @@ describe("on the wire", () => {
     const [first] = view.server.requests;
     await clock.advance(120_000);
     await until(() => first?.socket.destroyed === true && view.server.requests.length === 2);
-    expect(queryOf(view.server.requests[1] as Arrived)).toMatchObject({ resourceVersion: "5" });
+    expect(view.server.requests.map(queryOf)[1]).toMatchObject({ resourceVersion: "5" });
     await view.stop();
     await until(() => view.server.sockets.size === 0);
     expect(clock.timerCount).toBe(0);
