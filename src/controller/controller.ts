@@ -26,6 +26,7 @@ export interface ControllerOptions {
   readonly client: KubernetesClient;
   /** The storage that all clusters share; not closed by the controller. */
   readonly storage: LeaseStorage;
+  /** Durations, names and bounds; each has a default. */
   readonly settings?: ControllerSettings;
   readonly clock?: Clock;
   readonly random?: Random;

@@ -17,14 +17,16 @@ function sizeOf(folder: string): number {
 }
 
 describe("the package", () => {
-  it("holds the licence, the documents and the build", () => {
-    for (const path of ["LICENSE", "README.md", "CHANGELOG.md", "dist/index.js", "dist/index.d.ts"]) {
+  it("holds the licence, the documents, the build, and what is applied to a cluster", () => {
+    const built = ["dist/index.js", "dist/index.d.ts", "deploy/crd.yaml", "deploy/lease-rbac.yaml"];
+    for (const path of ["LICENSE", "README.md", "CHANGELOG.md", ...built]) {
       expect(has(path), path).toBe(true);
     }
   });
 
   it("holds nothing else", () => {
-    const others = files.filter((path) => !/^dist\/|^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/.test(path));
+    const known = /^(?:deploy|dist)\/|^(LICENSE|README\.md|CHANGELOG\.md|package\.json)$/;
+    const others = files.filter((path) => !known.test(path));
     expect(others).toEqual([]);
     expect(files.filter((path) => /\.(test|tsbuildinfo|tgz)/.test(path))).toEqual([]);
   });

@@ -16,6 +16,7 @@ describe("entry points", () => {
     for (const driver of drivers) expect(driver).toMatch(/^tenure\/storage\/[a-z0-9]+$/);
     expect(specifiers.filter((specifier) => !drivers.includes(specifier))).toEqual([
       "tenure",
+      "tenure/controller",
       "tenure/kubernetes",
       "tenure/storage",
       "tenure/telemetry",
