@@ -94,8 +94,8 @@ class Inbox {
     if (this.#ended !== undefined) return;
     const event = asWatchEvent(told);
     if (event === "unknown") return this.#onSkipped?.();
-    if (event === undefined) return this.end(this.#malformed());
-    if (this.#waiting.length >= mostWaiting) return this.end(this.#broken("its reader is too slow"));
+    if (event === undefined) return this.end(this.#lost("it told something that is no event"));
+    if (this.#waiting.length >= mostWaiting) return this.end(this.#lost("its reader is too slow"));
     this.#waiting.push(event);
     this.#wake?.();
   }
@@ -117,11 +117,9 @@ class Inbox {
     }
   }
 
-  #malformed(): StorageUnavailableError {
-    return Object.assign(this.#broken("it told something that is no event"), { reason: malformedReason });
-  }
-
-  #broken(why: string): StorageUnavailableError {
-    return new StorageUnavailableError(describe(this.#call, why), whereOf(this.#call));
+  /** What was told is lost, and may have been a change. */
+  #lost(why: string): StorageUnavailableError {
+    const error = new StorageUnavailableError(describe(this.#call, why), whereOf(this.#call));
+    return Object.assign(error, { reason: malformedReason });
   }
 }
