@@ -248,6 +248,13 @@ describe("K-51: why nothing came", () => {
     expect(clock.monotonicMs()).toBe(4_750);
   });
 
+  it("K-42: no call waits beyond the validity of its signal, however long the caller would", async () => {
+    controller.silent = true;
+    const lock = lockOf();
+    await failed(lock.create(record(lock), { timeoutMs: 60_000 }));
+    expect(clock.monotonicMs()).toBe(9_750);
+  });
+
   it("its storage out of reach: GLOBAL_STORAGE_UNHEALTHY, with what the controller says", async () => {
     controller.trouble = "503 after 3100 ms\u001b[31m";
     const lock = lockOf();
@@ -474,6 +481,32 @@ describe("K-50: an object that is being deleted", () => {
     const other = lockOf({ client: cluster.connect() });
     expect(await other.get()).toBeUndefined();
     expect(appliedOf(await failed(other.create(record(other))))).toBe("no");
+  });
+});
+
+describe("K-55: where the server drops the term that is asked for", () => {
+  it("an older name that holds the lease is released first, and the ask is refused until that is done", async () => {
+    start({ prunedFields: { multiclusterleases: ["spec.leaseTransitions", "status.globalAcquireTime"] } });
+    const lock = lockOf();
+    const version = written(await lock.create(record(lock)));
+    const error = await failed(lock.update(record(lock, { leaderTransitions: 2 }), version));
+    expect([errorCode(error), appliedOf(error)]).toEqual(["STORAGE_UNAVAILABLE", "no"]);
+    expect(specOf()).toMatchObject({ holderIdentity: lock.identity });
+    expect(specOf()).not.toHaveProperty("renewTime");
+    await clock.advance();
+    expect(global.record).toMatchObject({ holder: "", term: 2 });
+    const seen = await lock.get();
+    const next = await ended(lock.update(record(lock, { leaderTransitions: 3 }), seen?.version ?? version));
+    expect(next.written).toBe(true);
+    expect([specOf()["holderIdentity"], global.record?.term]).toEqual([`${lock.identity}~2`, 3]);
+    expect((await lock.get())?.record).toMatchObject({ holderIdentity: lock.identity, leaderTransitions: 3 });
+  });
+
+  it("where it does not, a second term keeps the name", async () => {
+    const lock = lockOf();
+    const version = written(await lock.create(record(lock)));
+    written(await ended(lock.update(record(lock, { leaderTransitions: 2 }), version)));
+    expect([specOf()["holderIdentity"], global.record?.term]).toEqual([lock.identity, 2]);
   });
 });
 
