@@ -1,5 +1,5 @@
-// Goal: elections on a Lease outlive an API server that dies, freezes or restarts, an etcd that stands still, and one
-// that is restored: never two leaders, and one afterwards. Method: servers of one's own, with electors of this process.
+// Goal: elections on a Lease lose no term to a server that restarts, no time to edits, and no safety to an etcd that
+// stands or is restored. Method: servers of one's own, with electors of this process, whose terms are noted.
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { FaultProxy } from "../process/fault-proxy.ts";
@@ -25,13 +25,6 @@ async function leaderOf(electors: readonly SeenElector[]): Promise<SeenElector> 
   return electors.find(({ held }) => held) ?? expect.fail("nobody leads");
 }
 
-/** How long until it does not lead any more. */
-async function stepsDown(leader: SeenElector): Promise<number> {
-  const sinceMs = performance.now();
-  await leader.until(() => !leader.held);
-  return performance.now() - sinceMs;
-}
-
 const patient = { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 500 };
 
 describeOn(foundOwnKube, (start) => {
@@ -42,22 +35,6 @@ describeOn(foundOwnKube, (start) => {
     for (const elector of seen.splice(0)) await elector[Symbol.asyncDispose]();
   });
   afterAll(() => kube?.[Symbol.asyncDispose]());
-
-  test("#66: etcd stands: the leader steps down by its own clock, nobody leads meanwhile, one afterwards", async () => {
-    const place = await LeasePlace.make(kube);
-    const [leader, standby] = [await join(place), await join(place)];
-    const { etcd } = kube.own();
-    etcd.stop();
-    const frozenMs = performance.now();
-    expect(await stepsDown(leader)).toBeLessThan(seenPace.renewDeadlineMs + 300);
-    await pause(seenPace.leaseDurationMs + 2_000 - (performance.now() - frozenMs));
-    expect([leader.held, standby.held]).toEqual([false, false]);
-    etcd.cont();
-    const next = await leaderOf([leader, standby]);
-    await pause(1_500);
-    expect([leader, standby].filter(({ held }) => held)).toEqual([next]);
-    expect(seenProblems(seen)).toEqual([]);
-  });
 
   test("K-13: a write that is given up while etcd stands is unknown: it may be applied when etcd goes on", async () => {
     const places = await Promise.all(Array.from({ length: 8 }, () => LeasePlace.make(kube)));
@@ -101,37 +78,6 @@ describeOn(foundOwnKube, (start) => {
     const releasedMs = performance.now();
     await standby.leads(); // by its watch, which was opened again: a lease lasts much longer than this may
     expect(performance.now() - releasedMs).toBeLessThan(2_000);
-    expect(seenProblems(seen)).toEqual([]);
-  });
-
-  test("#66: the API server stands: the leader steps down by its own clock, and one leads after", async () => {
-    const place = await LeasePlace.make(kube);
-    const electors = [await join(place), await join(place), await join(place)];
-    const leader = await leaderOf(electors);
-    const { apiServer } = kube.own();
-    apiServer.stop();
-    const frozenMs = performance.now();
-    expect(await stepsDown(leader)).toBeLessThan(seenPace.renewDeadlineMs + 300);
-    await pause(seenPace.leaseDurationMs + 1_000 - (performance.now() - frozenMs));
-    expect(electors.map(({ held }) => held)).toEqual([false, false, false]);
-    apiServer.cont();
-    const next = await leaderOf(electors);
-    await pause(1_000);
-    expect(electors.filter(({ held }) => held)).toEqual([next]);
-    expect(seenProblems(seen)).toEqual([]);
-  });
-
-  test("#16: a partition of the leader alone: it has stopped before a standby leads, and comes back as one", async () => {
-    const place = await LeasePlace.make(kube);
-    await using proxy = await new FaultProxy({ host: kube.host, port: kube.port }).inject({});
-    const leader = await join(place, { port: proxy.port });
-    const standby = await join(place);
-    await proxy.inject({ up: { swallow: true }, down: { swallow: true } });
-    await standby.leads();
-    expect(leader.held).toBe(false);
-    await proxy.inject({});
-    await leader.until(() => leader.leaders.length >= 2);
-    expect([leader.held, standby.held, standby.term]).toEqual([false, true, 2]);
     expect(seenProblems(seen)).toEqual([]);
   });
 
