@@ -118,6 +118,23 @@ describe("on the wire", () => {
     expect(view.errors).toEqual([]);
   });
 
+  it("W-21 what is changed and deleted before the end of the state is right in it, and told once", async () => {
+    const view = await follow((_request, response) => {
+      for (const [type, name, version] of [
+        ...[["ADDED", "a", 2] as const, ["ADDED", "b", 3] as const, ["MODIFIED", "a", 5] as const],
+        ...[["DELETED", "b", 6] as const, ["ADDED", "c", 7] as const, ["DELETED", "c", 8] as const],
+      ]) {
+        response.write(line(type, pod(name, version)));
+      }
+      response.write(line("ADDED", pod("b", 9)) + bookmark(9, true) + line("MODIFIED", pod("a", 10)));
+    });
+    await until(() => view.batches.length === 2);
+    const told = view.batches.map(({ changes }) =>
+      changes.map((one) => `${one.kind} ${one.identity.name} ${one.version}`),
+    );
+    expect(told).toEqual([["created a 5", "created b 9"], ["modified a 10"]]);
+  });
+
   it("W-36 items of a list carry no kind: the list's own counts, and they are told with it", async () => {
     const view = await follow((request, response) => {
       const { watch, sendInitialEvents, limit } = queryOf(request);
@@ -242,6 +259,34 @@ describe("on the wire", () => {
 });
 
 describe("an injected client", () => {
+  it("W-21 whose watch tells faster than anybody can read is asked for pages, after two attempts", async () => {
+    let streams = 0;
+    const kind = { group: "example.com", version: "v1", plural: "pods", namespace: "jobs" };
+    const list = (): Promise<unknown> =>
+      Promise.resolve({ kind: "PodList", metadata: { resourceVersion: "7" }, items: [pod("a", 2)] });
+    const api = { listNamespacedCustomObject: list } as never; // cast: the one method of it that is asked
+    const client = fromCustomObjectsApi(api, {
+      watch(_path, query, onEvent) {
+        if (query["sendInitialEvents"] !== true) return Promise.resolve({ abort: () => {} });
+        streams += 1;
+        for (let each = 0; each <= 10_000; each += 1) onEvent("ADDED", pod(`p${each}`, each));
+        return Promise.resolve({ abort: () => {} });
+      },
+    });
+    const clock = new ManualClock();
+    const view = started(
+      { list: (_kind, ...rest) => client.list(kind, ...rest), watch: (_kind, ...rest) => client.watch(kind, ...rest) },
+      { clock },
+    );
+    await clock.advanceUntil(() => view.reflector.isSynced);
+    expect([streams, names(view)]).toEqual([2, ["a"]]);
+    expect(view.errors).toMatchObject([
+      [{ reason: "MalformedLine" }, "list"],
+      [{ reason: "MalformedLine" }, "list"],
+    ]);
+    await view.stop();
+  });
+
   it("K-7 W-21 streams by its own watch, and counts what is of a new type", async () => {
     const asked: object[] = [];
     const kind = { group: "example.com", version: "v1", plural: "pods", namespace: "jobs" };

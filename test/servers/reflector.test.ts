@@ -115,6 +115,14 @@ class Forgotten {
   }
 }
 
+/** Makes etcd forget all states before this one. */
+async function compact(revision: string): Promise<void> {
+  const { host, port } = kube.own().etcd.place;
+  const body = JSON.stringify({ revision, physical: true });
+  const answer = await fetch(`http://${host}:${port}/v3/kv/compaction`, { method: "POST", body });
+  expect(answer.status, await answer.text()).toBe(200);
+}
+
 /** Far beyond what a server writes when it starts. */
 async function putMany(): Promise<void> {
   for (let value = 0; value < 200; value += 1) await put("later", String(value));
@@ -208,6 +216,30 @@ describeOn(foundOwnKube, (start) => {
       expect(relist?.changes).toEqual([]);
       expect(view.shown).toEqual({ a: "2", b: "2", c: "2", d: "1", e: "1" });
     });
+
+    test("W-22 whose state is compacted while it is paged starts over without pages", async () => {
+      for (const name of ["a", "b", "c"]) await put(name, "1");
+      let isFirst = true;
+      const compacted = (source: ListWatch): ListWatch => ({
+        async list({ resourceVersion: _cached, ...query }, options) {
+          if (query.continue !== undefined && isFirst) {
+            isFirst = false;
+            await compact(await put("c", "2"));
+            await kube.restartApiServer(); // its cache has the states of before
+          }
+          return await source.list(query, options);
+        },
+        watch: (query, options) => withoutStreams(source).watch(query, options),
+      });
+      const since = kube.requests().length;
+      await using view = new Followed({ pageSize: 2, listTimeoutMs: 60_000 }, compacted);
+      await expect.poll(() => view.reflector.isSynced, { ...patience, timeout: 60_000 }).toBe(true);
+      expect(view.shown).toEqual({ a: "1", b: "1", c: "2" });
+      expect(asked(since).filter((one) => one.startsWith("list"))).toEqual([
+        ...["list 200 limit", "list 410 limit continue", "list 200"],
+      ]);
+      expect(view.reflector.counts.relists).toMatchObject({ expired: 1 });
+    }, 120_000);
 
     test("W-25 W-26 hears bookmarks, and opens the next watch where the last one ended, without a list", async () => {
       await using view = new Followed({ watchSeconds: { least: 3, most: 3 } });
