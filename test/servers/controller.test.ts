@@ -1,5 +1,5 @@
-// Goal: candidates in two real clusters are led by one, through the controllers of both, over a release and a crash
-// of a controller (K-100, K-102, K-85, K-87). Method: two API servers, the program with the least rights, real electors.
+// Goal: candidates in two real clusters are led by one, through the controllers of both, over a release and a crash of
+// a controller (K-100, K-102, K-85, K-87). Method: two API servers, the program with the least rights, and electors.
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

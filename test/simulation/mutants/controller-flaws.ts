@@ -1,0 +1,103 @@
+import type { Edit, Mutant, NamedTests } from "./mutant.ts";
+
+function inController(name: string, find: string, replace: string): Edit {
+  return { file: `src/controller/${name}.ts`, find, replace };
+}
+
+function controllerTests(name: string, ...named: readonly string[]): readonly NamedTests[] {
+  return named.map((part) => ({ file: `test/controller/${name}.test.ts`, named: part }));
+}
+
+/** Flaws of the controller of gke-labs/multicluster-leader-election, and of models of ours. */
+export const controllerFlaws: readonly Mutant[] = [
+  {
+    id: "M1",
+    flaw: "The controller compares wall clocks: #71 must see a lease taken over early, and the simulation two leaders.",
+    edits: [
+      inController(
+        "reconcile-lease",
+        "const dueMs = record.receivedMs + waitMs + record.share * herdMs;",
+        "const dueMs = view.nowMs + Date.parse(record.data.renewTime) + waitMs - view.wallMs;",
+      ),
+    ],
+    scenario: {
+      tests: [...controllerTests("replicas", "#71: controllers whose"), ...controllerTests("two-clusters", "K-114")],
+    },
+  },
+  {
+    id: "M2",
+    flaw: "The challenger's own duration alone is waited for: #72 must see it take over early.",
+    edits: [
+      inController(
+        "situation",
+        "return Math.max(lastWaitMs, leaseMsOf(candidate, settings.goLeaseDurationMs) + settings.holderGraceMs);",
+        "return leaseMsOf(candidate, settings.goLeaseDurationMs);",
+      ),
+    ],
+    scenario: { tests: controllerTests("replicas", "#72: a challenger that declares one second") },
+  },
+  {
+    id: "M3",
+    flaw: "The status shows a signal before it is written: the simulation must see two leaders.",
+    edits: [
+      inController(
+        "status",
+        'if (record.kind === "record") status.globalRenewTime =',
+        `const isOurs = held !== undefined && situation.candidate?.identity === held.data.holderIdentity;
+  const early = isOurs ? situation.candidate?.renewTime : undefined;
+  if (early !== undefined) status.globalRenewTime = early;
+  else if (record.kind === "record") status.globalRenewTime =`,
+      ),
+    ],
+    scenario: { tests: controllerTests("two-clusters", "K-114") },
+  },
+  {
+    id: "M4",
+    flaw: "The release of an earlier term frees today's: row 6 must see it.",
+    edits: [
+      inController(
+        "situation",
+        "return newest.term === undefined || newest.term === held.data.leaseTransitions;",
+        "return true;",
+      ),
+    ],
+    scenario: { tests: controllerTests("reconcile", "reconcile 6, M4, #74") },
+  },
+  {
+    id: "M4b",
+    flaw: "A release is not obeyed: #76 must miss the next leader.",
+    edits: [
+      inController(
+        "situation",
+        "if (held === undefined || newest === undefined || newest.renewTime !== undefined) return false;",
+        "if (held === undefined || newest === undefined || newest.renewTime !== null) return false;",
+      ),
+    ],
+    scenario: { tests: controllerTests("replicas", "#76: on memory") },
+  },
+  {
+    id: "M5",
+    flaw: "A write whose outcome is unknown counts as applied: the simulation must see a term twice.",
+    edits: [
+      inController(
+        "storage-lane",
+        'return failureNews(error, appliedOf(error) === "unknown");',
+        'if (appliedOf(error) === "no") return failureNews(error, false);\n' +
+          '      return { kind: "written", write, lease: { data, generation: expected ?? "none" } };',
+      ),
+    ],
+    scenario: { tests: controllerTests("two-clusters", "K-114") },
+  },
+  {
+    id: "M6",
+    flaw: "A signal that was written is written again: K-61 must see a pair twice.",
+    edits: [inController("reconcile-lease", "if (isSpent(situation, candidate)) return", "if (view.nowMs < 0) return")],
+    scenario: { tests: controllerTests("reconcile.properties", "K-61: no plan writes") },
+  },
+  {
+    id: "M7",
+    flaw: "What a look brings that was sent before a write's answer is shown: K-67 must see it.",
+    edits: [inController("storage-lane", "const isLate = call <= this.#floor;", "const isLate = call < 0;")],
+    scenario: { tests: controllerTests("storage-lane", "K-67: what a look brings") },
+  },
+];
