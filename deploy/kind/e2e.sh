@@ -92,7 +92,7 @@ done
 step storage
 POSTGRES_PASSWORD=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 export POSTGRES_PASSWORD
-docker run --detach --name "$name-storage" --network kind \
+docker run --detach --name "$name-storage" --network kind --publish 127.0.0.1::5432 \
   --env POSTGRES_PASSWORD --env POSTGRES_DB=tenure "$storage_image" > /dev/null
 tries=60
 until docker exec "$name-storage" pg_isready --quiet --host 127.0.0.1 --username postgres --dbname tenure; do
@@ -100,7 +100,9 @@ until docker exec "$name-storage" pg_isready --quiet --host 127.0.0.1 --username
   [ "$tries" -gt 0 ] || fail "PostgreSQL does not answer: $(docker logs "$name-storage" 2>&1 | tail -20)"
   sleep 1
 done
-address=$(docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' "$name-storage")
+inside="$(docker inspect --format '{{.NetworkSettings.Networks.kind.IPAddress}}' "$name-storage"):5432"
+outside=$(docker port "$name-storage" 5432/tcp)
+url_at() { printf 'postgres://postgres:%s@%s/tenure?ssl=disable' "$POSTGRES_PASSWORD" "$1"; }
 
 step controllers
 for each in a b; do
@@ -109,7 +111,7 @@ for each in a b; do
     crd/multiclusterleases.multicluster.core.cnrm.cloud.google.com
   in_cluster "$each" apply -f deploy/base/namespace.yaml
   # Without TLS: it does not leave the network of the engine.
-  printf 'postgres://postgres:%s@%s:5432/tenure?ssl=disable' "$POSTGRES_PASSWORD" "$address" |
+  url_at "$inside" |
     in_cluster "$each" create secret generic tenure-storage -n tenure-system --from-file=url=/dev/stdin
   in_cluster "$each" apply -k deploy/overlays/kind
 done
@@ -118,6 +120,6 @@ for each in a b; do
 done
 
 step 'K-100 to K-103'
-CI=1 TENURE_TEST_KIND="$name-a=$work/a.yaml,$name-b=$work/b.yaml" \
-  node node_modules/vitest/vitest.mjs run --project servers test/servers/two-clusters.test.ts
+CI=1 TENURE_TEST_KIND="$name-a=$work/a.yaml,$name-b=$work/b.yaml" TENURE_TEST_KIND_STORAGE="$(url_at "$outside")" \
+  node node_modules/vitest/vitest.mjs run --project servers test/servers/deployed-clusters.test.ts
 step 'all is well'

@@ -28,6 +28,8 @@ case "$call" in
   *"--entrypoint sh"*) exit 127 ;; # as without a shell
   "docker image inspect"*) for last; do :; done; echo "\${last%:*}@sha256:0" ;;
   "docker inspect"*) echo 172.18.0.4 ;;
+  "docker port"*) echo 127.0.0.1:40000 ;;
+  node*) echo "tests $TENURE_TEST_KIND $TENURE_TEST_KIND_STORAGE" >> "$CALLS" ;;
   "kubectl"*"create secret"*) echo "secret $(cat)" >> "$CALLS" ;;
   "kind create"*) echo config > "$6" ;;
 esac
@@ -104,7 +106,7 @@ describe("deploy/kind/e2e.sh", () => {
       "create secret generic tenure-storage -n tenure-system",
       "apply -k deploy/overlays/kind",
       "rollout status -n tenure-system deployment/tenure-controller",
-      "node node_modules/vitest/vitest.mjs run --project servers test/servers/two-clusters.test.ts",
+      "node node_modules/vitest/vitest.mjs run --project servers test/servers/deployed-clusters.test.ts",
       "kind delete cluster --name RUN-a",
       "kind delete cluster --name RUN-b",
       "docker rm --force --volumes RUN-storage",
@@ -115,6 +117,8 @@ describe("deploy/kind/e2e.sh", () => {
     for (const step of order.slice(6, 10)) expect(steps.filter((call) => call.includes(step))).toHaveLength(2);
     const secrets = steps.filter((call) => call.startsWith("secret "));
     expect(new Set(secrets).size, "both clusters have one storage").toBe(1);
+    const told = /^tests RUN-a=\S+\/a.yaml,RUN-b=\S+\/b.yaml postgres:\/\/postgres:\w{32}@127.0.0.1:40000\/tenure/;
+    expect(steps).toContainEqual(expect.stringMatching(told));
     expect(secrets[0]).toMatch(/^secret postgres:\/\/postgres:[0-9a-f]{32}@172\.18\.0\.4:5432\/tenure\?ssl=disable$/);
   });
 

@@ -1,7 +1,7 @@
 // Goal: the controller and the candidates of MultiClusterLeases have exactly the rights that they need (K-92, K-93).
 // Method: what deploy/ holds is applied to a real API server; each account asks by its own token for all of its rights,
 // and tries what it must not do.
-import { KubeConfig } from "@kubernetes/client-node";
+import type { KubeConfig } from "@kubernetes/client-node";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
@@ -11,6 +11,7 @@ import { systemClock } from "../../src/system/clock.ts";
 import { systemRandom } from "../../src/system/random.ts";
 import { applied } from "./support/applied.ts";
 import { describeOn } from "./support/found-server.ts";
+import { accountOf } from "./support/kube-account.ts";
 import { askKube, type KubeAnswer } from "./support/kube-ask.ts";
 import { deploy, manifestsOf, rendered, type Manifest } from "./support/kustomize.ts";
 import { foundOwnKube, type KubeServer } from "./support/kube-server.ts";
@@ -55,17 +56,6 @@ describeOn(foundOwnKube, (start) => {
     }
   }
 
-  /** As a pod is that runs under this account. */
-  async function accountOf(namespace: string, name: string): Promise<KubeConfig> {
-    const { status } = await kube.make(`/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`, {
-      ...{ apiVersion: "authentication.k8s.io/v1", kind: "TokenRequest", spec: {} },
-    });
-    const kubeConfig = new KubeConfig();
-    const cluster = kube.kubeConfig().getCurrentCluster() ?? expect.unreachable("there is no cluster");
-    kubeConfig.loadFromClusterAndUser(cluster, { name, token: String(Reflect.get(Object(status), "token")) });
-    return kubeConfig;
-  }
-
   /** Everything that it may do in a namespace, beyond what every account may: `verb group/resource "name"`. */
   async function rightsOf(kubeConfig: KubeConfig, namespace: string): Promise<string[]> {
     const parts = { kubeConfig, allowExecCredentials: false, clock: systemClock, random: systemRandom };
@@ -92,7 +82,7 @@ describeOn(foundOwnKube, (start) => {
   describe("K-92 the controller", () => {
     test("of all namespaces has its rights there, its own Lease by name, and no more", async () => {
       await applyAll(await rendered({ namespace: system, resources: ["overlays/gcs"] }));
-      const account = await accountOf(system, "tenure-controller");
+      const account = await accountOf(kube, system, "tenure-controller");
       await expectRights(account, system, [...controllerRights, ...ownLease]);
       await expectRights(account, billing, controllerRights);
       const everywhere = `/apis/${defaultGroup}/v1alpha1/multiclusterleases`;
@@ -103,7 +93,7 @@ describeOn(foundOwnKube, (start) => {
     });
 
     test("makes and deletes no lease, and says in its status who holds it", async () => {
-      const account = await accountOf(system, "tenure-controller");
+      const account = await accountOf(kube, system, "tenure-controller");
       const body = { apiVersion: `${defaultGroup}/v1alpha1`, kind: "MultiClusterLease", metadata: { name: "made" } };
       expect(await codeOf(askKube(account, "POST", inBilling("multiclusterleases"), { body }))).toBe(403);
       await kube.make(inBilling("multiclusterleases"), body);
@@ -129,7 +119,7 @@ describeOn(foundOwnKube, (start) => {
         const placed = text.replace(/^metadata:$/m, `metadata:\n  namespace: ${watched}`); // as kubectl apply -n does
         await applyAll([{ text: placed, resource: { ...resource, metadata } }]);
       }
-      const account = await accountOf(own, "tenure-controller");
+      const account = await accountOf(kube, own, "tenure-controller");
       await expectRights(account, watched, controllerRights);
       await expectRights(account, own, [...ownLease, ...controllerRights.filter((right) => right.includes("events"))]);
       await expectRights(account, other, []);
@@ -147,7 +137,7 @@ describeOn(foundOwnKube, (start) => {
 
     test("reads, watches and signals on its own lease, and has no more rights", async () => {
       await applyAll(fileOf(file, { billing }));
-      const account = await accountOf(billing, "invoices-worker");
+      const account = await accountOf(kube, billing, "invoices-worker");
       await expectRights(account, billing, rights);
       await expectRights(account, system, []);
       const invoices = inBilling("multiclusterleases/invoices");
@@ -157,7 +147,7 @@ describeOn(foundOwnKube, (start) => {
     });
 
     test("cannot confirm itself: neither by the status, nor by a status in its signal", async () => {
-      const account = await accountOf(billing, "invoices-worker");
+      const account = await accountOf(kube, billing, "invoices-worker");
       const invoices = inBilling("multiclusterleases/invoices");
       const status = { globalHolderIdentity: "ada" };
       expect(await codeOf(askKube(account, "PATCH", `${invoices}/status`, { body: { status } }))).toBe(403);
@@ -167,7 +157,7 @@ describeOn(foundOwnKube, (start) => {
     });
 
     test("reaches no other lease, makes none, deletes none, lists none", async () => {
-      const account = await accountOf(billing, "invoices-worker");
+      const account = await accountOf(kube, billing, "invoices-worker");
       const body = { apiVersion: `${defaultGroup}/v1alpha1`, kind: "MultiClusterLease", metadata: { name: "other" } };
       await kube.make(inBilling("multiclusterleases"), body);
       const other = inBilling("multiclusterleases/other");

@@ -4,18 +4,13 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { applied } from "./support/applied.ts";
+import { applied, at } from "./support/applied.ts";
 import { describeOn } from "./support/found-server.ts";
 import { deploy, manifestsOf, rendered, renderedFolder, type Manifest } from "./support/kustomize.ts";
 import { foundKube, type KubeServer } from "./support/kube-server.ts";
 
 const overlays = readdirSync(join(deploy, "overlays")).sort();
 const folders = ["base", ...overlays.map((name) => `overlays/${name}`)];
-
-/** A field in the depth of a resource. */
-function at(value: unknown, ...path: readonly (string | number)[]): unknown {
-  return path.reduce<unknown>((found, name) => Reflect.get(Object(found), name), value);
-}
 
 function one(manifests: readonly Manifest[], kind: string): Manifest {
   const found = manifests.filter(({ resource }) => resource.kind === kind);

@@ -31,3 +31,8 @@ async function pathOf(kubeConfig: KubeConfig, { apiVersion, kind, metadata }: Ku
   const namespace = Reflect.get(Object(found), "namespaced") === true ? `/namespaces/${metadata?.namespace}` : "";
   return `${root}${namespace}/${Reflect.get(Object(found), "name")}/${metadata?.name}`;
 }
+
+/** A field in the depth of a resource. */
+export function at(value: unknown, ...path: readonly (string | number)[]): unknown {
+  return path.reduce<unknown>((found, name) => Reflect.get(Object(found), name), value);
+}
