@@ -164,6 +164,39 @@ describeOn(findMixedPlace(), (start) => {
     },
   );
 
+  test.concurrent(
+    "client-go K6: it leads again without a word to its work, whose term a fence refuses from then on",
+    async () => {
+      await using fleet = await open();
+      const theirs = await fleet.theirs("theirs1");
+      const ours = await theirsAndOurs(fleet, theirs);
+      await betweenRenewals(theirs);
+      theirs.signal("SIGSTOP");
+      const { term } = await firstStart([ours]);
+      await works(ours);
+      theirs.signal("SIGCONT");
+      ours.signal("SIGTERM"); // the lease is free before its renewal has given up
+      const again = await theirs.until("applied", { where: ({ op }) => op === "acquire", after: 1 });
+      expect(again.record.leaderTransitions).toBe(term + 1);
+      const before = theirs.count("step");
+      await theirs.until("step", { after: before + 5 });
+      expect([theirs.count("started"), theirs.count("onStoppedLeading")]).toEqual([1, 0]);
+      expect(
+        new Set(
+          theirs
+            .all("step")
+            .slice(before)
+            .map(({ outcome }) => outcome),
+        ),
+      ).toEqual(new Set(["rejected"]));
+      // It holds the lease and does nothing: whoever waits for the work waits for its end.
+      theirs.signal("SIGTERM");
+      const next = await fleet.ours("ours2");
+      await works(next);
+      expect(await fleet.problems()).toEqual([]);
+    },
+  );
+
   for (const grace of [graceMs, 0]) {
     const what = grace > 0 ? "holderGraceMs waits for that" : "without holderGraceMs ours acts beside it";
     test.concurrent(`client-go K1, K2: it acts for P + V after an answer that came late: ${what}`, async () => {

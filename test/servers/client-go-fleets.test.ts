@@ -1,8 +1,13 @@
 // Goal: candidates of ours and of client-go take turns on one Lease, and nothing that ours do makes two of them act at
 // once. Method: real processes of both on a real API server, killed, frozen, asked to end and cut off; what their work
 // did to one journal is judged by true time, on the one monotonic clock that the processes of a machine share.
+import { once } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { LeaderElector } from "../../src/election/leader-elector.ts";
+import type { Leadership } from "../../src/election/leadership.ts";
+import { MultiLock } from "../../src/lock/multi-lock.ts";
+import type { ResourceLock } from "../../src/lock/resource-lock.ts";
 import { atMs, type Candidate } from "../process/support/candidate-process.ts";
 import { timing } from "../process/support/candidates.ts";
 import { nowNs } from "../process/support/channel.ts";
@@ -19,6 +24,10 @@ const { leaseDurationMs, renewDeadlineMs, retryPeriodMs } = timing;
 /** On the machine's monotonic clock, like all that candidates tell. */
 function nowMs(): number {
   return atMs({ atNs: String(nowNs()) });
+}
+
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, "abort");
 }
 
 async function works(candidate: Candidate): Promise<void> {
@@ -181,6 +190,47 @@ describeOn(findMixedPlace(), (start) => {
     { preCreated: true },
   );
 
+  test.concurrent(
+    "K-32: a fleet of client-go is moved to another Lease in three roll-outs, by a MultiLock",
+    async () => {
+      if (place === undefined) throw new Error("there is no server");
+      await using fleet = await MixedFleet.open(place);
+      const [stopBoth, stopNew] = [new AbortController(), new AbortController()];
+      const campaign = (
+        lock: ResourceLock,
+        { signal }: AbortController,
+      ): { elector: LeaderElector; ended: Promise<void> } => {
+        const callbacks = { onStartedLeading: ({ signal: over }: Leadership) => untilAborted(over) };
+        const elector = new LeaderElector({ ...timing, holderGraceMs: graceMs, lock, callbacks });
+        return { elector, ended: elector.run({ signal }) };
+      };
+      // The first roll-out is where they are.
+      const theirs = await fleet.theirs("theirs1");
+      await works(theirs);
+      const both = campaign(new MultiLock(await fleet.lock(), await fleet.lock("lease-2")), stopBoth);
+      await pause(renewDeadlineMs);
+      expect(both.elector.isLeader()).toBe(false);
+      theirs.signal("SIGTERM");
+      await expect.poll(() => both.elector.isLeader(), { timeout: 10_000 }).toBe(true);
+      await theirs.exited;
+      // A pod of the first roll-out and one of the third stand by for one of the second.
+      const late = await fleet.theirs("theirs2");
+      const next = campaign(await fleet.lock("lease-2"), stopNew);
+      await pause(leaseDurationMs + 1_000);
+      expect([late.count("started"), next.elector.isLeader(), both.elector.isLeader()]).toEqual([0, false, true]);
+      late.signal("SIGTERM");
+      await late.exited;
+      stopBoth.abort();
+      await both.ended;
+      await expect.poll(() => next.elector.isLeader(), { timeout: 10_000 }).toBe(true);
+      const [from, to] = [await (await fleet.lock()).get(), await (await fleet.lock("lease-2")).get()];
+      expect([from?.record.holderIdentity, to?.record.holderIdentity]).toEqual(["", next.elector.leader]);
+      expect(to?.record.leaderTransitions).toBeGreaterThan(from?.record.leaderTransitions ?? Infinity);
+      stopNew.abort();
+      await next.ended;
+    },
+  );
+
   scenario("#54: two of each take turns for ten turns, over every kind of end", async (fleet) => {
     const running = new Map<Candidate, "ours" | "theirs">();
     let started = 0;
@@ -209,7 +259,10 @@ describeOn(findMixedPlace(), (start) => {
         await join(side); // client-go's programs end when they have lost, and are started again
       }
       await leader(leading);
-      if (end === "STOP") leading.signal("SIGCONT");
+      if (end !== "STOP") continue;
+      leading.signal("SIGCONT");
+      // Until it has given up: it would take a lease that is free meanwhile, in the same run (client-go K6).
+      if (side === "theirs") await leading.exited;
     }
     expect(led.ours + led.theirs).toBe(10);
     expect(Math.min(led.ours, led.theirs), JSON.stringify(fleet.terms)).toBeGreaterThan(1);

@@ -91,6 +91,8 @@ export class MixedFleet implements AsyncDisposable {
   readonly #proxies: FaultProxy[] = [];
   readonly #over = new AbortController();
   #watched: Promise<void> = Promise.resolve();
+  /** Why the onlooker sees nothing any more. */
+  #blind: unknown;
 
   private constructor(parts: {
     readonly place: MixedPlace;
@@ -155,10 +157,10 @@ export class MixedFleet implements AsyncDisposable {
     return proxy;
   }
 
-  /** A lock of ours, of somebody who may do everything. */
-  async lock(): Promise<LeaseLock> {
+  /** A lock of ours, of somebody who may do everything; on another Lease, if one is named. */
+  async lock(lease: string = name): Promise<LeaseLock> {
     const { namespace } = this;
-    return new LeaseLock({ client: await this.#place.kube.client(), namespace, name, events: "off" });
+    return new LeaseLock({ client: await this.#place.kube.client(), namespace, name: lease, events: "off" });
   }
 
   /** The Lease as client-go's lock reads it. */
@@ -196,7 +198,8 @@ export class MixedFleet implements AsyncDisposable {
   /** What all that happened breaks of what we promise: as of our own candidates alone, and `ourFaults`. */
   async problems(): Promise<string[]> {
     await pause(100); // a watch may tell a write, and so start a term, before its answer does
-    return [...(await this.candidates.problems()), ...this.ourFaults()];
+    const blind = this.#blind === undefined ? [] : [`the onlooker's watch failed: ${String(this.#blind)}`];
+    return [...(await this.candidates.problems()), ...this.ourFaults(), ...blind];
   }
 
   /**
@@ -267,7 +270,7 @@ export class MixedFleet implements AsyncDisposable {
         }
       }
     })().catch((error: unknown) => {
-      if (!signal.aborted) throw error;
+      if (!signal.aborted) this.#blind = error;
     });
   }
 }
