@@ -56,7 +56,7 @@ export class Cluster {
       client,
       storage,
       settings,
-      clock: this.clock,
+      clock: this.#ofHosts,
       random,
       ...more,
     });
