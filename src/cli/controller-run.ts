@@ -11,6 +11,7 @@ import type { KubernetesClient } from "../kubernetes/kubernetes-resources.ts";
 import { defaultGroup } from "../kubernetes/multi-cluster-lease.ts";
 import type { LeaseStorage } from "../storage/lease-storage.ts";
 import { openStorage } from "../storage/registry.ts";
+import type { StorageConnection } from "../storage/wrapped-lease-storage.ts";
 import { sleep } from "../system/clock.ts";
 import { systemRandom } from "../system/random.ts";
 import { prometheusMetrics } from "../telemetry/prometheus.ts";
@@ -30,6 +31,7 @@ interface Running extends Pick<Invocation, "clock" | "log"> {
 
 /** How long closing connections may take at the end. */
 const closePatienceMs = 1_000;
+const reopenPauseMs = 5_000;
 
 /** Opens storage and cluster, looks whether all is there, and runs until a signal; resolves with the exit code. */
 export async function runController(settings: ProgramSettings, { clock, log }: Invocation): Promise<number> {
@@ -41,10 +43,16 @@ export async function runController(settings: ProgramSettings, { clock, log }: I
   const { kubeconfig: file, context, allowExecCredentials, storageUrl } = settings;
   const kubeConfig = await loadKubeConfig({ file, context });
   const client = await openKubernetesClient({ kubeConfig, allowExecCredentials, clock });
-  const storage = await openStorage(storageUrl, { clock, logger: log }).catch(async (error: unknown) => {
+  const storage = await openPatiently(storageUrl, { clock, log, signal: stopping.signal }).catch(
+    async (error: unknown) => {
+      await client.close();
+      throw error;
+    },
+  );
+  if (storage === undefined) {
     await client.close();
-    throw error;
-  });
+    return exitCodes.done;
+  }
   const running: Running = { settings, storage, client, kubeConfig, clock, log, signal: stopping.signal };
   try {
     if (!(await isFit(running))) return exitCodes.failed;
@@ -52,6 +60,30 @@ export async function runController(settings: ProgramSettings, { clock, log }: I
   } finally {
     // A storage that hangs must not hold the exit.
     await Promise.race([Promise.all([storage.close(), client.close()]), sleep(clock, closePatienceMs)]);
+  }
+}
+
+/**
+ * Opens the storage, again and again while it cannot be reached: a restart in an outage is not to wait for the pauses
+ * of a crash loop. `undefined`: a stop was asked for.
+ */
+async function openPatiently(
+  url: string,
+  { clock, log, signal }: Pick<Running, "clock" | "log" | "signal">,
+): Promise<StorageConnection | undefined> {
+  for (;;) {
+    try {
+      return await openStorage(url, { clock, logger: log });
+    } catch (error) {
+      const code = errorCode(error);
+      if (code !== "STORAGE_UNAVAILABLE" && code !== "OUTCOME_UNKNOWN") throw error;
+      log.warn(`the storage cannot be opened, and is tried again: ${error instanceof Error ? error.message : ""}`);
+    }
+    const isStopped = await sleep(clock, reopenPauseMs, signal).then(
+      () => false,
+      () => true, // a stop was asked for
+    );
+    if (isStopped) return undefined;
   }
 }
 

@@ -48,7 +48,7 @@ export class LeaseNotes {
     const uid = view !== undefined && { uid: view.uid };
     const subject = { kind, apiVersion: `${this.#parts.group}/${version}`, namespace, name, ...uid };
     for (const { reason, message } of events) {
-      this.#events.tell(subject, `${reason}: ${message}`);
+      this.#events.tell(subject, message, reason);
       this.#log("info", `${namespace}/${name}: ${message}`, { reason });
     }
   }

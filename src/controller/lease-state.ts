@@ -131,7 +131,10 @@ export class LeaseState {
     const { clock, settings } = this.#parts;
     const [nowMs, wallMs] = [clock.monotonicMs(), clock.wallMs()];
     const plan = reconcile({ nowMs, wallMs, cluster: this.#view, ...this.#known }, settings);
-    if (plan.memory !== undefined) this.#known = { ...this.#known, memory: plan.memory };
+    if (plan.memory === undefined) return plan;
+    const { answered } = this.#known.memory;
+    if (answered > 0 && plan.memory.answered > answered) this.#parts.metrics.signals.add({ fate: "answered" });
+    this.#known = { ...this.#known, memory: plan.memory };
     return plan;
   }
 

@@ -15,6 +15,8 @@ export interface LeaseSubject {
 /** What an event tells. */
 export interface EventTold {
   readonly subject: LeaseSubject;
+  /** One word; default: `LeaderElection`. */
+  readonly reason?: string | undefined;
   /** At most 1 024 bytes, of printable text. */
   readonly note: string;
   /** Who tells; at most 128 bytes. */
@@ -23,11 +25,12 @@ export interface EventTold {
   readonly at: string;
 }
 
-const reason = "LeaderElection";
+const defaultReason = "LeaderElection";
 const controller = "tenure";
 
 /** The body of an event in `events.k8s.io/v1`, where action and instance are required. */
-export function eventsEvent(name: string, { subject, note, instance, at }: EventTold): KubernetesResource {
+export function eventsEvent(name: string, told: EventTold): KubernetesResource {
+  const { subject, note, instance, at, reason = defaultReason } = told;
   return {
     apiVersion: "events.k8s.io/v1",
     kind: "Event",
@@ -39,7 +42,8 @@ export function eventsEvent(name: string, { subject, note, instance, at }: Event
 }
 
 /** The body of the same event in the core group, in its old form, which needs no more than the right to create it. */
-export function coreEvent(name: string, { subject, note, instance, at }: EventTold): KubernetesResource {
+export function coreEvent(name: string, told: EventTold): KubernetesResource {
+  const { subject, note, instance, at, reason = defaultReason } = told;
   const time = `${at.slice(0, 19)}Z`;
   return {
     apiVersion: "v1",

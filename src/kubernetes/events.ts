@@ -59,15 +59,15 @@ export class LeaseEvents {
     this.#refilledMs = parts.clock.monotonicMs();
   }
 
-  /** Never throws. */
-  tell(subject: LeaseSubject, text: string): void {
+  /** Never throws. `reason`: one word for what happened; default: `LeaderElection`. */
+  tell(subject: LeaseSubject, text: string, reason?: string): void {
     const note = shortened(printable(text, mostNoteBytes), mostNoteBytes);
     const wallUs = this.#parts.clock.wallMs() * 1000;
     if (this.#api === "off") return;
     // Counted even where it is not told: the next one that is told tells all.
-    const series = this.#counted(JSON.stringify([subject.namespace, subject.name, subject.uid, note]));
+    const series = this.#counted(JSON.stringify([subject.namespace, subject.name, subject.uid, reason, note]));
     if (!this.#mayTell()) return;
-    const told = { subject, note, instance: shortened(this.#parts.instance, 128), at: microTime(wallUs) };
+    const told = { subject, reason, note, instance: shortened(this.#parts.instance, 128), at: microTime(wallUs) };
     this.#last = this.#last.then(() => this.#send(series, told));
   }
 

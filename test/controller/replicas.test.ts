@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
 import { MemoryData, MemoryStorage } from "../../src/storage/memory.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
+import { SeededRandom } from "../../src/testing/seeded-random.ts";
 import { Cluster, type Running } from "./cluster.ts";
 
 const key = "leases/default/billing";
@@ -62,6 +63,37 @@ describe("two replicas", () => {
     expect(clock.monotonicMs() - sentMs).toBeLessThan(5_000);
     expect(cluster.status.globalLeaseTransitions).toBe(1);
   });
+
+  test("K-85: in 100 of 100 crashes of the leading replica, at any instant, the workload keeps its term", async () => {
+    const [clock, random] = [new ManualClock(), new SeededRandom(85)];
+    const cluster = new Cluster(clock);
+    const data = new MemoryData();
+    const start = (): Running => cluster.start(new MemoryStorage({ clock, data }));
+    const replicas = [start(), start()];
+    await clock.advance(5_000);
+    let [sent, sentMs] = [cluster.signal("ada", { leaseTransitions: 1 }), clock.monotonicMs()];
+    /** The validity of the workload: counted from the sending of the last signal that was confirmed. */
+    let confirmedMs = sentMs;
+    const pass = async (ms: number): Promise<void> => {
+      for (let passed = 0; passed < ms; passed += 100) {
+        if (clock.monotonicMs() - sentMs >= 5_000) {
+          [sent, sentMs] = [cluster.signal("ada", { leaseTransitions: 1 }), clock.monotonicMs()];
+        }
+        await clock.advance(100);
+        if (cluster.status.globalRenewTime === sent) confirmedMs = sentMs;
+        expect(clock.monotonicMs() - confirmedMs).toBeLessThan(10_000);
+      }
+    };
+    for (let crash = 0; crash < 100; crash += 1) {
+      await pass(4_000 + Math.floor(random.next() * 5_000));
+      const index = replicas.findIndex(({ controller }) => controller.isLeader);
+      replicas.splice(index, 1)[0]?.kill();
+      replicas.push(start());
+    }
+    await pass(5_000);
+    expect(cluster.status).toMatchObject({ globalHolderIdentity: "ada", globalLeaseTransitions: 1 });
+    started.push(...replicas);
+  }, 30_000);
 
   test("K-64, K-65: the replica that takes over writes no stored signal again", async () => {
     const { clock, cluster, storage, leading, standby } = await twoReplicas();
