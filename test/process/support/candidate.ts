@@ -23,7 +23,7 @@ const { systemClock } = await built<typeof TenureClock>("system/clock.js");
 let wallStepMs = 0;
 const clock: Tenure.Clock = { ...systemClock, wallMs: () => systemClock.wallMs() + wallStepMs };
 const { label } = settings;
-const place = settings.lease === undefined ? await openDocument() : await openLease(settings.lease);
+const place = await openPlace();
 const lock = new FailingLock(place.lock, settings.identity);
 const journal = new JournalClient(StaleTermError);
 const work = new CandidateWork(settings, journal, errorCode);
@@ -54,6 +54,11 @@ interface Place {
   readonly close: () => Promise<void>;
 }
 
+function openPlace(): Promise<Place> {
+  if (settings.multiClusterLease !== undefined) return openMultiClusterLease(settings.multiClusterLease);
+  return settings.lease === undefined ? openDocument() : openLease(settings.lease);
+}
+
 async function openDocument(): Promise<Place> {
   const { directory, pollMs } = settings;
   const storage =
@@ -68,6 +73,14 @@ async function openLease(lease: { readonly namespace: string; readonly name: str
   const { LeaseLock, openKubernetesClient } = await built<typeof TenureKubernetes>("kubernetes/index.js");
   const client = await openKubernetesClient();
   const lock = new LeaseLock({ client, ...lease, label, events: "off" });
+  return { lock, close: () => client.close() };
+}
+
+async function openMultiClusterLease(lease: { readonly namespace: string; readonly name: string }): Promise<Place> {
+  const { MultiClusterLeaseLock, openKubernetesClient } = await built<typeof TenureKubernetes>("kubernetes/index.js");
+  const client = await openKubernetesClient();
+  const { renewDeadlineMs, retryPeriodMs } = settings.timing;
+  const lock = new MultiClusterLeaseLock({ client, ...lease, label, renewDeadlineMs, retryPeriodMs });
   return { lock, close: () => client.close() };
 }
 

@@ -36,20 +36,26 @@ interface OpenOptions {
   readonly storage?: string;
   /** A Lease of the cluster that this kubeconfig file leads to, instead of a storage. */
   readonly lease?: { readonly kubeConfig: string; readonly namespace: string; readonly name: string };
+  /** A MultiClusterLease; each candidate is told its cluster by `env`. */
+  readonly multiClusterLease?: { readonly namespace: string; readonly name: string };
 }
 
 /** The processes that contend for one lease, and the journal that their work is guarded by. */
 export class Candidates implements AsyncDisposable {
   readonly directory: string;
   readonly journal: Journal;
-  readonly #place: Pick<CandidateSettings, "storage" | "lease">;
+  readonly #place: Pick<CandidateSettings, "storage" | "lease" | "multiClusterLease">;
   readonly #env: Readonly<Record<string, string>>;
   readonly #all: Candidate[] = [];
   readonly #foreign: Candidate[] = [];
 
-  private constructor(directory: string, { fenced = true, storage, lease }: OpenOptions) {
+  private constructor(directory: string, { fenced = true, storage, lease, multiClusterLease }: OpenOptions) {
     this.directory = directory;
-    this.#place = { ...(storage !== undefined && { storage }), ...(lease !== undefined && { lease }) };
+    this.#place = {
+      ...(storage !== undefined && { storage }),
+      ...(lease !== undefined && { lease }),
+      ...(multiClusterLease !== undefined && { multiClusterLease }),
+    };
     this.#env = lease === undefined ? {} : { KUBECONFIG: lease.kubeConfig };
     this.journal = new Journal(fenced);
   }

@@ -17,6 +17,7 @@ type LockFault = Extract<Command, { do: "dieInRelease" | "slowWrite" }>;
 export class FailingLock implements ResourceLock {
   readonly identity: string;
   readonly description: string;
+  readonly minWriteIntervalMs?: number;
   readonly watch?: (options: { readonly signal: AbortSignal }) => AsyncIterable<LockHint>;
   readonly #lock: ResourceLock;
   #fault: LockFault | undefined;
@@ -25,6 +26,7 @@ export class FailingLock implements ResourceLock {
     this.#lock = lock;
     this.identity = identity;
     this.description = lock.description;
+    if (lock.minWriteIntervalMs !== undefined) this.minWriteIntervalMs = lock.minWriteIntervalMs;
     const watch = lock.watch?.bind(lock);
     if (watch !== undefined) this.watch = watch;
   }

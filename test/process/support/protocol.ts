@@ -7,6 +7,8 @@ export interface CandidateSettings {
   readonly storage?: string;
   /** A Lease of the cluster that KUBECONFIG names, instead of a document in a storage. */
   readonly lease?: { readonly namespace: string; readonly name: string };
+  /** The same, a MultiClusterLease: candidates of other clusters contend for it as well. */
+  readonly multiClusterLease?: { readonly namespace: string; readonly name: string };
   /** Where the built package is. */
   readonly dist: string;
   readonly label: string;

@@ -91,8 +91,7 @@ export class KubeServer implements AsyncDisposable {
   }
 
   /** Creates a fresh one, and resolves with its name. */
-  async namespace(): Promise<string> {
-    const name = `tenure-${randomUUID()}`;
+  async namespace(name = `tenure-${randomUUID()}`): Promise<string> {
     await this.make("/api/v1/namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name } });
     this.#namespaces.push(name);
     return name;

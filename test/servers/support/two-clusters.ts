@@ -1,0 +1,210 @@
+import type { KubeConfig } from "@kubernetes/client-node";
+import { randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
+import { defaultGroup, readStatus, type MultiClusterLeaseStatus } from "../../../src/kubernetes/multi-cluster-lease.ts";
+import { World, type Tenure } from "../../process/cli-world.ts";
+import { Candidates, type StartSettings } from "../../process/support/candidates.ts";
+import type { Candidate } from "../../process/support/candidate-process.ts";
+import { candidateRights, controllerRights, type ClusterPair } from "./cluster-pair.ts";
+import type { KubeServer } from "./kube-server.ts";
+
+/** Which of the two. */
+export type ClusterName = "a" | "b";
+
+/** As short as the whole seconds of a MultiClusterLease and a signal a second allow on a busy machine. */
+export const quick = { leaseDurationMs: 6_000, renewDeadlineMs: 4_000, retryPeriodMs: 1_000 } as const;
+/** What the bars speak of. */
+export const usual = { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2_000 } as const;
+
+/** By what most elections here are bound: a crash is over, and a release has a successor, by then on a busy machine. */
+export const patienceMs = 30_000;
+
+/** How one controller differs. */
+export interface ControllerOptions {
+  /** The port of a proxy before its API server. */
+  readonly serverPort?: number;
+  /** Its way to the storage, through a proxy, say; default: that of both clusters. */
+  readonly storageUrl?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** How one candidate differs. */
+export type CandidateOptions = StartSettings & Pick<ControllerOptions, "serverPort">;
+
+/** Where two clusters elect. */
+export interface TwoClustersOptions {
+  /** Default: files in a fresh folder. */
+  readonly storageUrl?: string;
+  readonly timing?: typeof quick | typeof usual;
+}
+
+/**
+ * One election over two clusters (K-99): a namespace in both, accounts with the rights of `deploy/` and no more, the
+ * processes of controllers and candidates, and the journal that the candidates' work is guarded by.
+ */
+export class TwoClusters implements AsyncDisposable {
+  /** Of administrators. */
+  readonly a: KubeConfig;
+  readonly b: KubeConfig;
+  readonly namespace: string;
+  readonly storageUrl: string;
+  readonly timing: typeof quick | typeof usual;
+  readonly candidates: Candidates;
+  /** The folder of the processes. */
+  readonly world: World = new World();
+  readonly #pair: ClusterPair;
+  readonly #controllers: Tenure[] = [];
+  readonly #accounts = new Map<string, KubeConfig>();
+
+  private constructor(pair: ClusterPair, candidates: Candidates, options: TwoClustersOptions & { namespace: string }) {
+    this.#pair = pair;
+    this.a = pair.a.kubeConfig();
+    this.b = pair.b.kubeConfig();
+    this.candidates = candidates;
+    this.namespace = options.namespace;
+    this.storageUrl = options.storageUrl ?? `file:${this.world.storage}?fsync=off`;
+    this.timing = options.timing ?? quick;
+  }
+
+  /** Namespaces and accounts; nothing is started. */
+  static async open(pair: ClusterPair, options: TwoClustersOptions = {}): Promise<TwoClusters> {
+    const namespace = `tenure-${randomUUID()}`;
+    const multiClusterLease = { namespace, name: "invoices" }; // the name of the shipped rules
+    const candidates = await Candidates.open({ multiClusterLease });
+    const clusters = new TwoClusters(pair, candidates, { ...options, namespace });
+    await Promise.all([clusters.#prepare("a"), clusters.#prepare("b")]);
+    return clusters;
+  }
+
+  kube(of: ClusterName): KubeServer {
+    return this.#pair[of];
+  }
+
+  /** Of the MultiClusterLease in the API, or of all of them. */
+  path(name = "/invoices"): string {
+    return `/apis/${defaultGroup}/v1alpha1/namespaces/${this.namespace}/multiclusterleases${name}`;
+  }
+
+  /** One more replica of a cluster's controller; resolves when it runs, the only one when it writes. */
+  async startController(of: ClusterName, options: ControllerOptions = {}): Promise<Tenure> {
+    const { serverPort, storageUrl = this.storageUrl, env } = options;
+    const kubeconfig = await this.#fileOf(of, "controller", serverPort);
+    const poll = this.timing === quick ? "1s" : "2s";
+    const places = ["--namespaces", this.namespace, "--lease-namespace", this.namespace, "--kubeconfig", kubeconfig];
+    const flags = ["--storage", storageUrl, "--poll-interval", poll, "--http-addr", "off"];
+    const controller = this.world.tenure(["controller", ...places, ...flags], env === undefined ? {} : { env });
+    this.#controllers.push(controller);
+    await until(
+      () => controller.stderr.includes(", https://"),
+      () => `its controller runs: ${controller.stderr}`,
+    );
+    return controller;
+  }
+
+  /** One in each cluster; resolves when both write. */
+  async startControllers(options: ControllerOptions = {}): Promise<{ readonly a: Tenure; readonly b: Tenure }> {
+    const [a, b] = await Promise.all([this.startController("a", options), this.startController("b", options)]);
+    await Promise.all([writes(a), writes(b)]);
+    return { a, b };
+  }
+
+  /** Starts a candidate of a cluster, maybe through a proxy before its API server. */
+  async start(of: ClusterName, label: string, options: CandidateOptions = {}): Promise<Candidate> {
+    const { serverPort, env, ...settings } = options;
+    const file = await this.#fileOf(of, "candidate", serverPort);
+    const { timing } = this;
+    return this.candidates.start(label, { timing, ...settings, env: { KUBECONFIG: file, ...env } });
+  }
+
+  /** The same, and waits until it leads and a step of its work is accepted. */
+  async startLeader(of: ClusterName, label: string, settings: CandidateOptions = {}): Promise<Candidate> {
+    const candidate = await this.start(of, label, settings);
+    await works(candidate);
+    return candidate;
+  }
+
+  /** The same, and waits until its watch is live and it knows the leader. */
+  async startStandby(of: ClusterName, label: string, settings: CandidateOptions = {}): Promise<Candidate> {
+    const candidate = await this.start(of, label, settings);
+    const withinMs = patienceMs;
+    await Promise.all([candidate.until("watchLive", { withinMs }), candidate.until("newLeader", { withinMs })]);
+    return candidate;
+  }
+
+  /** What a cluster shows; `undefined` if it has no lease, or one that nobody answered. */
+  async status(of: ClusterName): Promise<MultiClusterLeaseStatus | undefined> {
+    const { status, body } = await this.#pair[of].ask("GET", this.path());
+    if (status === 404) return undefined;
+    const read = readStatus(body);
+    return "status" in read ? read.status : undefined;
+  }
+
+  /** Waits until both clusters show this candidate as the one that holds the lease. */
+  async bothShow(candidate: Candidate): Promise<void> {
+    const identity = candidate.all("ready")[0]?.identity;
+    for (const of of ["a", "b"] as const) {
+      const shown = async (): Promise<boolean> => (await this.status(of))?.globalHolderIdentity === identity;
+      await until(shown, () => `cluster ${of} shows ${candidate.label}`);
+    }
+  }
+
+  /** What all that happened breaks; empty if nothing. */
+  problems(): Promise<string[]> {
+    return this.candidates.problems();
+  }
+
+  async close(): Promise<void> {
+    await this.candidates[Symbol.asyncDispose]();
+    await this.world[Symbol.asyncDispose]();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  async #prepare(of: ClusterName): Promise<void> {
+    const { namespace } = this;
+    const kube = this.#pair[of];
+    await kube.namespace(namespace);
+    const lease = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: "tenure-controller" } };
+    await kube.make(`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`, lease);
+    for (const [who, rules] of Object.entries({ controller: controllerRights(), candidate: candidateRights() })) {
+      this.#accounts.set(`${of} ${who}`, await kube.candidate(namespace, rules));
+    }
+  }
+
+  async #fileOf(of: ClusterName, who: "controller" | "candidate", serverPort?: number): Promise<string> {
+    const kube = this.#pair[of];
+    const account = this.#accounts.get(`${of} ${who}`);
+    if (account === undefined) throw new Error(`cluster ${of} has no account for a ${who}`);
+    return kube.fileOf(serverPort === undefined ? account : kube.through(serverPort, account));
+  }
+}
+
+/** Waits until this replica is the one that writes. */
+export function writes(controller: Tenure): Promise<number> {
+  return until(
+    () => (controller.stderr.match(/this replica writes (now|no more)/g) ?? []).at(-1)?.endsWith("now") ?? false,
+    () => `its controller writes: ${controller.stderr}`,
+  );
+}
+
+/** Waits until a step of this candidate's work is accepted that comes after this call. */
+export async function works(candidate: Candidate): Promise<void> {
+  const after = candidate.count("step");
+  await candidate.until("step", { after, withinMs: patienceMs, where: ({ outcome }) => outcome === "accepted" });
+}
+
+/** Waits until something is so, and resolves with how long that took. */
+export async function until(
+  holds: () => boolean | Promise<boolean>,
+  what: () => string,
+  withinMs: number = patienceMs,
+): Promise<number> {
+  const fromMs = performance.now();
+  while (!(await holds())) {
+    if (performance.now() - fromMs > withinMs) throw new Error(`not within ${withinMs} ms: ${what()}`);
+    await pause(20);
+  }
+  return performance.now() - fromMs;
+}
