@@ -1,6 +1,7 @@
 import type { KubeConfig } from "@kubernetes/client-node";
 import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
+import { inspect } from "node:util";
 import type { KubernetesResource } from "../../../src/kubernetes/kubernetes-resources.ts";
 import { LeaseLock } from "../../../src/kubernetes/lease-lock.ts";
 import type { LeaderElectionRecord } from "../../../src/lock/leader-election-record.ts";
@@ -92,7 +93,7 @@ export class MixedFleet implements AsyncDisposable {
   readonly #over = new AbortController();
   #watched: Promise<void> = Promise.resolve();
   /** Why the onlooker sees nothing any more. */
-  #blind: unknown;
+  readonly #blind: string[] = [];
 
   private constructor(parts: {
     readonly place: MixedPlace;
@@ -198,8 +199,7 @@ export class MixedFleet implements AsyncDisposable {
   /** What all that happened breaks of what we promise: as of our own candidates alone, and `ourFaults`. */
   async problems(): Promise<string[]> {
     await pause(100); // a watch may tell a write, and so start a term, before its answer does
-    const blind = this.#blind === undefined ? [] : [`the onlooker's watch failed: ${String(this.#blind)}`];
-    return [...(await this.candidates.problems()), ...this.ourFaults(), ...blind];
+    return [...(await this.candidates.problems()), ...this.ourFaults(), ...this.#blind];
   }
 
   /**
@@ -270,7 +270,7 @@ export class MixedFleet implements AsyncDisposable {
         }
       }
     })().catch((error: unknown) => {
-      if (!signal.aborted) this.#blind = error;
+      if (!signal.aborted) this.#blind.push(`the onlooker's watch failed: ${inspect(error)}`);
     });
   }
 }
