@@ -34,6 +34,7 @@ describe("an event", () => {
     ["W-35 is old, if the view is further: the earlier life", "ADDED u1 5", "9", known("u2", "8"), undefined],
     ["W-35 is old, if the view is further: it is gone since", "ADDED u1 5", "9", undefined, undefined],
     ["W-35 is old, if the view is further: the end before", "DELETED u1 7", "9", known("u2", "8"), undefined],
+    ["W-35 is old, if it ended before what is held began", "DELETED u1 7", "6", known("u2", "8"), undefined],
     ["W-35 without an order counts as it comes", "MODIFIED u1 aa", "bb", known("u1", "ab"), ["modified u1 at aa"]],
     ["W-35 without an order is old only if it is equal", "MODIFIED u1 ab", "bb", known("u1", "ab"), undefined],
     [

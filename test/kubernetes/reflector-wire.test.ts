@@ -98,7 +98,8 @@ function queryOf({ url }: Arrived): Record<string, string> {
 describe("on the wire", () => {
   it("W-21 a streaming list is one request; wrong kinds and new types are counted, and skipped", async () => {
     const view = await follow((_request, response) => {
-      response.write(bookmark(4)); // a server has told its kind
+      response.write(line("ADDED", { kind: "Status", metadata: { name: "early" } }));
+      response.write(bookmark(4)); // now its kind is known
       response.write(line("ADDED", pod("a", 2)));
       response.write(line("ADDED", { ...pod("node", 3), kind: "Node" }));
       response.write(line("ADDED", { kind: "Status", metadata: { name: "status" } }));
@@ -114,7 +115,7 @@ describe("on the wire", () => {
         ...{ allowWatchBookmarks: "true", timeoutSeconds: expect.stringMatching(/^[345]\d\d$|^600$/) },
       },
     ]);
-    expect(view.reflector.counts.skipped).toEqual({ kind: 2, type: 1, nameless: 1 });
+    expect(view.reflector.counts.skipped).toEqual({ kind: 3, type: 1, nameless: 1 });
     expect(view.errors).toEqual([]);
   });
 
@@ -146,6 +147,16 @@ describe("on the wire", () => {
     });
     await until(() => view.reflector.counts.skipped.kind === 1);
     expect(view.table.list()).toEqual([pod("a", 2)]);
+  });
+
+  it("W-43 a list that fails is one request: the client does not repeat it by itself", async () => {
+    const view = await follow((request, response) => {
+      const code = queryOf(request)["watch"] === "true" ? 403 : 500;
+      sendJson(response, code, statusBody(code, "x"));
+    });
+    await until(() => view.errors.length === 2);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(view.server.requests.map((request) => queryOf(request)["watch"])).toEqual(["true", undefined]);
   });
 
   it("W-36 a malformed line ends its connection, is told, and the next one goes on where it was", async () => {

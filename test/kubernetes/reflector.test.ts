@@ -239,6 +239,17 @@ describe("a watch", () => {
     expect(new Set(view.asked)).toEqual(new Set([at(view.cluster.resourceVersion)]));
   });
 
+  it("W-29 that is told to wait for days comes back after five minutes all the same", async () => {
+    await view.start();
+    await view.clock.advance(1_000);
+    view.client.refuse(429, { on: "watch", times: 1, retryAfterSeconds: 999_999 });
+    view.cluster.endWatches();
+    await view.clock.advance(299_999);
+    expect(view.cluster.watchCount).toBe(0);
+    await view.clock.advance(1);
+    expect(view.cluster.watchCount).toBe(1);
+  });
+
   it.each<[string, (failing: ReflectedCluster) => void]>([
     ["500", ({ client }) => client.refuse(500, { on: "watch", times: 3 })],
     ["a reset", ({ client }) => client.fail(new StorageUnavailableError("reset"), { on: "watch", times: 3 })],
@@ -473,6 +484,21 @@ describe("a slow sink", () => {
     view.put("a", 4);
     await view.clock.advance();
     expect(view.errors).toHaveLength(1);
+    view.whileTold = () => new Promise<void>(() => {});
+    view.put("a", 5);
+    await view.clock.advance(10_000);
+    expect(view.errors, "it was on time in between").toHaveLength(2);
+  });
+
+  it("W-38 W-41 that was slow when its run ended is not reported any more", async () => {
+    await view.start();
+    view.whileTold = () => {
+      view.clock.pause(11_000);
+      void view.abort();
+    };
+    view.put("a");
+    await view.clock.advance();
+    expect([view.told, view.errors]).toEqual([["created a"], []]);
   });
 
   it("W-33 that throws is told everything anew", async () => {

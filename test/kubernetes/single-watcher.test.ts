@@ -234,6 +234,27 @@ describe("a SingleWatcher", () => {
     expect(heard).toEqual(["synced nothing", "nothing -> 1", "1 -> 3", "3 -> nothing", "nothing -> 5"]);
   });
 
+  it("W-18 tells nothing more once it is stopped, also when a callback ends after that", async () => {
+    let release = (): void => {};
+    watch({
+      onSyncComplete: (current) => {
+        heard.push(`synced ${textOf(current)}`);
+        return new Promise<void>((resolve) => (release = resolve));
+      },
+    });
+    await watcher.start();
+    await clock.advance();
+    put(1);
+    await clock.advance();
+    await watcher.stop();
+    release();
+    await clock.advance();
+    expect(heard).toEqual(["synced nothing"]);
+    await watcher.start();
+    await clock.advance();
+    expect(heard).toEqual(["synced nothing", "nothing -> 1"]);
+  });
+
   it("a callback that throws, or rejects, is told, and the next change as well", async () => {
     const failures: readonly (() => void | Promise<void>)[] = [
       () => {
