@@ -17,10 +17,13 @@ export class LatestLook {
     return this.#latest;
   }
 
-  /** Whether it is news: a watch that goes on somewhere tells old states again. */
-  see(shown: ShownLease): boolean {
-    const isNews = this.#latest === undefined || isNewer(shown, this.#latest);
-    if (!isNews) return false;
+  /**
+   * Whether it is news: a watch that goes on somewhere tells old states again. The answer to a request that was sent
+   * after the newest state was seen is news in any case: if it is older, the server was restored from a backup.
+   */
+  see(shown: ShownLease, sentAfter?: ShownLease): boolean {
+    const isNewest = this.#latest === undefined || isNewer(shown, this.#latest);
+    if (!isNewest && this.#latest !== sentAfter) return false;
     this.#own.look(shown);
     this.#latest = shown;
     return true;

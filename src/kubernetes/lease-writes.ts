@@ -6,6 +6,7 @@ import { TimeoutError, withDeadline } from "../system/signals.ts";
 import type { KubernetesClient, ResourceRef, WriteAnswer } from "./kubernetes-resources.ts";
 import { renewDeadlineOf, type PatchCondition, type SignalPace } from "./multi-cluster-lease-spec.ts";
 import type { MultiClusterLeaseView } from "./multi-cluster-lease-view.ts";
+import type { Sender } from "./own-names.ts";
 import type { ShownLease } from "./shown-lease.ts";
 import type { SignalTrouble } from "./signal-trouble.ts";
 import type { VerdictWaitParts } from "./verdict-wait.ts";
@@ -14,7 +15,7 @@ import type { VerdictWaitParts } from "./verdict-wait.ts";
 export interface LeaseWritesParts {
   readonly client: KubernetesClient;
   readonly ref: ResourceRef;
-  readonly identity: string;
+  readonly sender: Sender;
   readonly clock: Clock;
   readonly pace: SignalPace;
   readonly view: MultiClusterLeaseView;
@@ -50,6 +51,7 @@ export class LeaseWrites {
     signal?.throwIfAborted();
     // Beyond its validity no answer helps, whatever the caller allows.
     const mostMs = operation === "release" ? timeoutMs : Math.min(timeoutMs, renewDeadlineOf(record, pace));
+    if (record.holderIdentity !== "") this.#parts.sender.identity = record.holderIdentity;
     const untilMs = clock.monotonicMs() + mostMs - Math.min(mostMarginMs, mostMs / 10);
     return { operation, record, untilMs, signal, trouble: undefined };
   }

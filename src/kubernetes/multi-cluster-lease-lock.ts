@@ -54,10 +54,11 @@ export class MultiClusterLeaseLock implements ResourceLock {
     const { group, events = "events.k8s.io", logger = silentLogger } = options;
     const identity = `${label}_${random.uuid()}`;
     const ref = { ...multiClusterLeaseKind({ namespace, ...(group !== undefined && { group }) }), name };
-    const view = new MultiClusterLeaseView({ client, ref, identity, clock, random, logger });
+    const sender = { identity };
+    const view = new MultiClusterLeaseView({ client, ref, sender, clock, random, logger });
     const trouble = new SignalTrouble(`${namespace}/${name}`, client.description);
     const pace = { renewDeadlineMs: options.renewDeadlineMs, retryPeriodMs: options.retryPeriodMs };
-    const parts = { client, ref, identity, clock, pace, view, trouble };
+    const parts = { client, ref, sender, clock, pace, view, trouble };
     const writes = new LeaseWrites(parts);
     this.identity = identity;
     this.description = `multiclusterlease/${namespace}/${name}`;

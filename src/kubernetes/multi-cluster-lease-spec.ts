@@ -44,18 +44,19 @@ export function retryPeriodOf({ leaseDurationSeconds = 1 }: LeaderElectionRecord
   return pace.retryPeriodMs ?? (leaseDurationSeconds * 2_000) / 15;
 }
 
-/** The resource that the first signal makes. */
-export function newLease({ group, namespace, name }: ResourceRef, body: SignalBody): KubernetesResource {
+/** A resource in which nobody asks. */
+export function emptyLease({ group, namespace, name }: ResourceRef): KubernetesResource {
   const { version, kind } = multiClusterLeaseNames;
+  return { apiVersion: `${group}/${version}`, kind, metadata: { name, namespace }, spec: {} };
+}
+
+/** The resource that the first signal makes. */
+export function newLease(ref: ResourceRef, body: SignalBody): KubernetesResource {
   const { preferredHolder } = body.record;
+  const { metadata, ...empty } = emptyLease(ref);
   const annotations =
     preferredHolder === undefined ? {} : { annotations: { [preferredHolderAnnotation]: preferredHolder } };
-  return {
-    apiVersion: `${group}/${version}`,
-    kind,
-    metadata: { name, namespace, ...annotations },
-    spec: signalSpec(body),
-  };
+  return { ...empty, metadata: { ...metadata, ...annotations }, spec: signalSpec(body) };
 }
 
 /** What a conditional write names. */

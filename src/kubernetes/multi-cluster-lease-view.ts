@@ -8,6 +8,7 @@ import { TimeoutError, withDeadline } from "../system/signals.ts";
 import type { KubernetesClient, KubernetesResource, ResourceRef } from "./kubernetes-resources.ts";
 import { LatestLook, versionOf } from "./latest-look.ts";
 import { shownRecord } from "./multi-cluster-lease-record.ts";
+import type { Sender } from "./own-names.ts";
 import { OwnSignals, type OwnSignal } from "./own-signals.ts";
 import { shownLease, type ShownLease } from "./shown-lease.ts";
 import { SharedWatch } from "./shared-watch.ts";
@@ -17,7 +18,7 @@ import { TermNames } from "./term-names.ts";
 export interface MultiClusterLeaseViewParts {
   readonly client: KubernetesClient;
   readonly ref: ResourceRef;
-  readonly identity: string;
+  readonly sender: Sender;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -39,10 +40,10 @@ export class MultiClusterLeaseView {
   #warned = "";
 
   constructor(parts: MultiClusterLeaseViewParts) {
-    const { client, ref, identity, clock, random } = parts;
+    const { client, ref, sender, clock, random } = parts;
     this.#parts = parts;
-    this.own = new OwnSignals(identity);
-    this.names = new TermNames(identity);
+    this.own = new OwnSignals(sender);
+    this.names = new TermNames(sender);
     this.latest = new LatestLook(this.own);
     this.#trouble = new LeaseTrouble(`${ref.namespace}/${ref.name}`, client.description);
     this.#shared = new SharedWatch({
@@ -66,27 +67,30 @@ export class MultiClusterLeaseView {
     } catch (error) {
       throw error instanceof TimeoutError ? this.#trouble.readOverdue(error) : error;
     }
-    if (resource !== undefined) return this.receive(resource);
+    if (resource !== undefined) return this.receive(resource, lastSeen);
     this.#gone(lastSeen);
     return undefined;
   }
 
-  /** Takes in a state; an old one changes nothing. @throws {CorruptDataError} if it lacks what a write has to name. */
-  receive(resource: KubernetesResource): ShownLease {
+  /** Takes in a state; an old one changes nothing, unless it answers what was sent after the newest. @throws {CorruptDataError} if it lacks what a write has to name. */
+  receive(resource: KubernetesResource, sentAfter?: ShownLease): ShownLease {
     const shown = shownLease(resource);
     if (shown === undefined) throw this.#trouble.noGeneration();
-    if (!this.latest.see(shown)) return shown;
+    if (!this.latest.see(shown, sentAfter)) return shown;
     this.names.look(shown, this.own.isOwn(shown));
     for (const hear of [...this.#listeners]) hear(shown);
     return shown;
   }
 
   /** Takes in the answer of a write, of this signal if it is one; `undefined` if it lacks what a write has to name. */
-  answered(resource: KubernetesResource, signal?: OwnSignal): ShownLease | undefined {
+  answered(
+    resource: KubernetesResource,
+    { sentAfter, signal }: { readonly sentAfter: ShownLease | undefined; readonly signal?: OwnSignal },
+  ): ShownLease | undefined {
     const shown = shownLease(resource);
     if (shown === undefined) return undefined;
     if (signal !== undefined) this.own.answered(signal, shown);
-    return this.receive(resource);
+    return this.receive(resource, sentAfter);
   }
 
   /**
@@ -97,7 +101,7 @@ export class MultiClusterLeaseView {
   observe(shown: ShownLease): ObservedRecord | undefined {
     if (shown.deleting) return undefined;
     const version = versionOf(shown);
-    const reader = { identity: this.#parts.identity, own: this.own };
+    const reader = { identity: this.#parts.sender.identity, own: this.own };
     const { record, problems } = shownRecord(shown, reader, this.#trouble.source(version));
     if (problems.length > 0) this.#warn(problems, version);
     return { record, version };

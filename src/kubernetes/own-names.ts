@@ -1,3 +1,8 @@
+/** Whose signals these are: the identity of the lock, or the one under which a `MultiLock` has it write. */
+export interface Sender {
+  identity: string;
+}
+
 /** The longest number that a name can end in; a longer one is somebody else's. */
 const name = /^~([1-9]\d{0,8})$/;
 

@@ -3,7 +3,7 @@ import { microTime } from "../system/micro-time.ts";
 import { confirmationOf, type SentSignal } from "./confirmation.ts";
 import { parseWireTime } from "./micro-time.ts";
 import { renewTimePattern } from "./multi-cluster-lease.ts";
-import { ownNumber } from "./own-names.ts";
+import { ownNumber, type Sender } from "./own-names.ts";
 import type { ShownLease } from "./shown-lease.ts";
 
 /** A signal before it is sent. */
@@ -34,14 +34,14 @@ const mostSignals = 64;
 
 /** The signals of one candidate: no two have the same text, and each is known by it again. */
 export class OwnSignals {
-  readonly #identity: string;
+  readonly #sender: Sender;
   readonly #byText = new Map<string, OwnSignal>();
   #lastText = "";
   #order = 0;
   #holding: OwnHolding | undefined;
 
-  constructor(identity: string) {
-    this.#identity = identity;
+  constructor(sender: Sender) {
+    this.#sender = sender;
   }
 
   /** What was confirmed last; it may have ended since. */
@@ -82,7 +82,7 @@ export class OwnSignals {
     const { answer, order, number, renewTime, record } = signal;
     if (answer === undefined) return undefined;
     const isLater = (text: string): boolean => (this.#byText.get(text)?.order ?? 0) > order;
-    return { identity: this.#identity, number, renewTime, term: record.leaderTransitions, ...answer, isLater };
+    return { identity: this.#sender.identity, number, renewTime, term: record.leaderTransitions, ...answer, isLater };
   }
 
   /** Notes what a look tells of the signals that were sent. */
@@ -120,7 +120,7 @@ export class OwnSignals {
   }
 
   #of(holder: string, renewTime: string): OwnSignal | undefined {
-    const number = ownNumber(this.#identity, holder);
+    const number = ownNumber(this.#sender.identity, holder);
     const signal = this.#byText.get(renewTime);
     return signal?.number === number ? signal : undefined;
   }

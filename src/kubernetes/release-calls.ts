@@ -67,26 +67,27 @@ export class ReleaseCalls {
     before: ShownLease,
     { number, term = before.status?.globalLeaseTransitions }: { readonly number: number; readonly term?: number },
   ): Promise<ShownLease | undefined> {
-    const { client, ref, identity, view, trouble, clock, pace } = this.#parts;
+    const { client, ref, sender, view, trouble, clock, pace } = this.#parts;
     const { uid, resourceVersion } = before;
     const { preferredHolder } = call.record;
-    const body = { holder: ownName(identity, number), term, preferredHolder };
+    const body = { holder: ownName(sender.identity, number), term, preferredHolder };
     if (view.names.isGo) {
       const { record = call.record } = view.own.holding?.signal ?? {};
       const leaseMs = (record.leaseDurationSeconds ?? 1) * 1_000;
       this.#silentUntilMs = clock.monotonicMs() + leaseMs + retryPeriodOf(record, pace);
     }
+    const sentAfter = view.latest.shown;
     const answer = await this.#writes.send(call, (next: CallOptions) =>
       client.patch(ref, releasePatch({ uid, resourceVersion }, body, before), next),
     );
     if (!answer.written) return undefined;
-    const shown = view.answered(answer.resource);
+    const shown = view.answered(answer.resource, { sentAfter });
     if (shown === undefined) throw trouble.unknown(call.operation, "the answer names no generation");
     return shown;
   }
 
   #sent({ uid, generation }: ShownLease, number: number): SentSignal {
-    const { identity } = this.#parts;
+    const { identity } = this.#parts.sender;
     const none = { renewTime: "", term: 0, stampBefore: undefined, isLater: () => false };
     return { identity, number, uid, generation, ...none };
   }

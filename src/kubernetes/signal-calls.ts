@@ -6,7 +6,7 @@ import { confirmationOf, type Verdict } from "./confirmation.ts";
 import type { WriteAnswer } from "./kubernetes-resources.ts";
 import { versionOf } from "./latest-look.ts";
 import type { LeaseCall, LeaseWrites, LeaseWritesParts } from "./lease-writes.ts";
-import { newLease, signalPatch, type SignalBody } from "./multi-cluster-lease-spec.ts";
+import { emptyLease, newLease, signalPatch, type SignalBody } from "./multi-cluster-lease-spec.ts";
 import { ownName } from "./own-names.ts";
 import type { OwnSignal } from "./own-signals.ts";
 import type { ReleaseCalls } from "./release-calls.ts";
@@ -38,6 +38,7 @@ export class SignalCalls {
   async create(record: LeaderElectionRecord, options: CallOptions | undefined): Promise<SignalOutcome> {
     const { client, ref, view } = this.#parts;
     const call = this.#writes.call("create", record, options);
+    if (record.holderIdentity === "") return await this.#createFree(call);
     this.#checkQuiet(call);
     const before = view.latest.shown;
     if (before?.deleting && view.own.isOwn(before)) {
@@ -50,6 +51,15 @@ export class SignalCalls {
     // A lost race would be repeated at once, again and again, until it is gone.
     if (!outcome.written && view.latest.shown?.deleting) throw this.#dying(call);
     return outcome;
+  }
+
+  /** A resource in which nobody asks: the half of a release that a `MultiLock` has for a lock without a record. */
+  async #createFree(call: LeaseCall): Promise<SignalOutcome> {
+    const { client, ref, view } = this.#parts;
+    const sentAfter = view.latest.shown;
+    const answer = await this.#writes.send(call, (next) => client.create(ref, emptyLease(ref), next));
+    const shown = answer.written ? view.answered(answer.resource, { sentAfter }) : undefined;
+    return shown === undefined ? { written: false } : { written: true, version: versionOf(shown) };
   }
 
   /** A signal over the spec that `expected` names. */
@@ -153,13 +163,14 @@ export class SignalCalls {
     call: LeaseCall,
     send: (body: SignalBody, options: CallOptions) => Promise<WriteAnswer>,
   ): Promise<ShownLease | undefined> {
-    const { identity, clock, pace, view, trouble } = this.#parts;
+    const { sender, clock, pace, view, trouble } = this.#parts;
     const { renewTime, number, record } = signal;
-    const body = { holder: ownName(identity, number), renewTime, record, pace };
+    const body = { holder: ownName(sender.identity, number), renewTime, record, pace };
     this.#lastSentMs = clock.monotonicMs();
+    const sentAfter = view.latest.shown;
     const answer = await this.#writes.send(call, (next) => send(body, next));
     if (!answer.written) return undefined;
-    const shown = view.answered(answer.resource, signal);
+    const shown = view.answered(answer.resource, { sentAfter, signal });
     // A success that names no generation is unknown: no status could be told to answer it.
     if (shown === undefined) throw trouble.unknown(call.operation, "the answer names no generation");
     return shown;

@@ -1,5 +1,5 @@
 import type { NewSignal } from "./own-signals.ts";
-import { ownNumber } from "./own-names.ts";
+import { ownNumber, type Sender } from "./own-names.ts";
 import { isFree, isGoStatus, type ShownLease } from "./shown-lease.ts";
 
 /**
@@ -8,13 +8,13 @@ import { isFree, isGoStatus, type ShownLease } from "./shown-lease.ts";
  * each term gets a name of its own, by what the statuses have named so far.
  */
 export class TermNames {
-  readonly #identity: string;
+  readonly #sender: Sender;
   #highestNamed = 0;
   #isGo = false;
   #isPruned = false;
 
-  constructor(identity: string) {
-    this.#identity = identity;
+  constructor(sender: Sender) {
+    this.#sender = sender;
   }
 
   /** Whether a Go controller answers here, by the last stamp that was seen. */
@@ -32,7 +32,8 @@ export class TermNames {
 
   /** Which of one's own names the status names as the holder. */
   named(shown: ShownLease | undefined): number | undefined {
-    return shown?.status === undefined ? undefined : ownNumber(this.#identity, shown.status.globalHolderIdentity);
+    const { identity } = this.#sender;
+    return shown?.status === undefined ? undefined : ownNumber(identity, shown.status.globalHolderIdentity);
   }
 
   /** For a renewal or a release of what `held` confirmed. */

@@ -2,6 +2,7 @@ import { LeaderElector } from "../../src/election/leader-elector.ts";
 import type { LeaderElectorOptions } from "../../src/election/settings.ts";
 import { MultiClusterLeaseLock } from "../../src/kubernetes/multi-cluster-lease-lock.ts";
 import type { MultiClusterLeaseLockOptions } from "../../src/kubernetes/multi-cluster-lease-options.ts";
+import type { ResourceLock } from "../../src/lock/resource-lock.ts";
 import { FakeKubernetes, ManualClock, SeededRandom, type FakeKubernetesClient } from "../../src/testing/index.ts";
 import { GoController, type GoBucket } from "./go-controller.ts";
 import { GlobalLease, leaseRef, ScriptedController } from "./scripted-controller.ts";
@@ -9,7 +10,7 @@ import { GlobalLease, leaseRef, ScriptedController } from "./scripted-controller
 /** One candidate with its elector, and the terms that it led. */
 export interface Candidate {
   readonly label: string;
-  readonly lock: MultiClusterLeaseLock;
+  readonly lock: ResourceLock;
   readonly elector: LeaderElector;
   readonly client: FakeKubernetesClient;
   readonly terms: number[];
@@ -24,6 +25,8 @@ export interface Candidate {
 export interface CandidateOptions {
   readonly settings?: Partial<LeaderElectorOptions>;
   readonly lock?: Partial<MultiClusterLeaseLockOptions>;
+  /** Another lock than one on the MultiClusterLease. */
+  readonly connect?: (client: FakeKubernetesClient, label: string) => ResourceLock;
 }
 
 /** What candidates signal to. */
@@ -81,7 +84,9 @@ export class Clusters {
     const client = this.cluster(index).connect();
     const { clock, random } = this;
     const place = { namespace: "default", name: "billing", events: "off" } as const;
-    const lock = new MultiClusterLeaseLock({ ...place, client, clock, random, label, ...options.lock });
+    const lock =
+      options.connect?.(client, label) ??
+      new MultiClusterLeaseLock({ ...place, client, clock, random, label, ...options.lock });
     const [terms, stops, errors]: [number[], string[], unknown[]] = [[], [], []];
     const elector = new LeaderElector({
       ...{ lock, clock, random, ...options.settings },

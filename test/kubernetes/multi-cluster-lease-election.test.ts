@@ -2,6 +2,10 @@
 // together. Method: electors over fake clusters with scripted controllers and one storage, on a manual clock.
 import { afterEach, describe, expect, it } from "vitest";
 import { errorCode } from "../../src/errors.ts";
+import type { KubernetesClient } from "../../src/kubernetes/kubernetes-resources.ts";
+import { LeaseLock } from "../../src/kubernetes/lease-lock.ts";
+import { MultiClusterLeaseLock } from "../../src/kubernetes/multi-cluster-lease-lock.ts";
+import { MultiLock } from "../../src/lock/multi-lock.ts";
 import { Clusters, type Candidate, type ControllerKind } from "./clusters.ts";
 
 const [leaseMs, validityMs, retryMs] = [15_000, 10_000, 2_000];
@@ -194,6 +198,36 @@ describe("local candidates of one object", () => {
       expect(world.leading).toHaveLength(1);
     }
     expect(ascending(world.story.map(({ term }) => term))).toBe(true);
+  });
+});
+
+describe("K-32: a MultiLock over a Lease and a MultiClusterLease", () => {
+  it("moves a running fleet from one to the other in three roll-outs, with no instant of two leaders", async () => {
+    start(["ours"]);
+    const { clock, random } = world;
+    const place = { namespace: "default", name: "billing", clock, random, events: "off" } as const;
+    const onLease = (client: KubernetesClient, label: string) => new LeaseLock({ ...place, client, label });
+    const across = (client: KubernetesClient, label: string) => new MultiClusterLeaseLock({ ...place, client, label });
+    const rollOuts = [
+      onLease,
+      (client: KubernetesClient, label: string) =>
+        new MultiLock(onLease(client, label), across(client, label), { clock }),
+      across,
+    ];
+    let fleet: Candidate[] = [];
+    for (const [phase, connect] of rollOuts.entries()) {
+      const next: Candidate[] = [];
+      for (const name of ["a", "b", "c"]) {
+        next.push(world.candidate(`${name}${phase}`, 0, { connect }));
+        await clock.advance(20_000);
+        void fleet.shift()?.elector.stop();
+        await clock.advance(60_000);
+        expect(world.leading).toHaveLength(1);
+      }
+      fleet = next;
+    }
+    expect(world.leading[0]).toMatch(/2$/);
+    expect(world.global.record?.holder).toContain(world.leading[0]);
   });
 });
 
