@@ -18,13 +18,14 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const deploy = join(root, "deploy");
 const e2e = join(deploy, "kind/e2e.sh");
 
-/** The programs that the script calls. `fail` names a call that fails, `hang` one that waits to be killed. */
+/** The programs that it calls; `FAIL` names a call that fails, `HANG` one that stays, `SLOW` one that lasts. */
 const double = `#!/bin/sh
 call="\${0##*/} $*"
 echo "$call" >> "$CALLS"
 case "$call" in
   *"\${FAIL:-no such call}"*) exit 7 ;;
   *"\${HANG:-no such call}"*) exec sleep 30 ;;
+  *"\${SLOW:-no such call}"*) sleep 0.3 ;;
   *"--entrypoint sh"*) exit 127 ;; # as without a shell
   "docker image inspect"*) for last; do :; done; echo "\${last%:*}@sha256:0" ;;
   "docker inspect"*) echo 172.18.0.4 ;;
@@ -163,6 +164,22 @@ describe("deploy/kind/e2e.sh", () => {
     expect(deleted(calls())).toEqual(created(calls()));
     expect(calls().at(-1)).toMatch(/^docker rm --force --volumes tenure-e2e-/);
   });
+
+  it("K-113 a second Ctrl-C does not stop the removal", async () => {
+    install("docker", "kind", "kubectl", "node");
+    const env = environment({ HANG: "apply -k", SLOW: "kind delete" });
+    const script = spawn(e2e, { env, detached: true, stdio: "ignore" });
+    const ended = once(script, "exit");
+    const interruptAt = async (call: string): Promise<void> => {
+      await expect.poll(calls, { timeout: 10_000 }).toContainEqual(expect.stringContaining(call));
+      process.kill(-(script.pid ?? expect.unreachable("it did not start")), "SIGINT");
+    };
+    await interruptAt("apply -k");
+    await interruptAt("kind delete");
+    expect(await ended).toEqual([130, null]);
+    expect(deleted(calls())).toEqual(created(calls()));
+    expect(calls().at(-1)).toMatch(/^docker rm --force --volumes tenure-e2e-/);
+  });
 });
 
 describe("the image", () => {
@@ -244,5 +261,19 @@ describe("the Deployment", () => {
     };
     const read = controllerSettings({ flags: new Flags(flags, controllerCommand.flags, environment), environment });
     await expect(read).rejects.toBeInstanceOf(InvalidSettingsError);
+  });
+});
+
+describe("deploy/README.md", () => {
+  const text = readFileSync(join(deploy, "README.md"), "utf8");
+
+  it("names files that are there", () => {
+    const cells = [...text.matchAll(/^\| (`[^|]+) \|/gm)].flatMap(([, cell = ""]) => [...cell.matchAll(/`([^`]+)`/g)]);
+    const told = cells.map(([, path = ""]) =>
+      join(deploy, /^(postgres|redis)$/.test(path) ? `overlays/${path}` : path),
+    );
+    const applied = [...text.matchAll(/deploy\/[\w./-]+\w/g)].map(([path]) => join(root, path));
+    expect([told.length > 8, applied.length > 4]).toEqual([true, true]);
+    expect([...told, ...applied].filter((path) => !existsSync(path))).toEqual([]);
   });
 });

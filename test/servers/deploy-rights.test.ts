@@ -13,7 +13,7 @@ import { applied } from "./support/applied.ts";
 import { describeOn } from "./support/found-server.ts";
 import { accountOf } from "./support/kube-account.ts";
 import { askKube, type KubeAnswer } from "./support/kube-ask.ts";
-import { deploy, manifestsOf, rendered, type Manifest } from "./support/kustomize.ts";
+import { deploy, manifestsOf, rendered, renderedFolder, type Manifest } from "./support/kustomize.ts";
 import { foundOwnKube, type KubeServer } from "./support/kube-server.ts";
 
 const leases = `${defaultGroup}/multiclusterleases`;
@@ -40,6 +40,7 @@ describeOn(foundOwnKube, (start) => {
   let system = "";
   let billing = "";
   beforeAll(async () => {
+    await renderedFolder("base"); // builds kustomize, the first time
     kube = await start();
     await applyAll(fileOf("crd.yaml"));
     const served = async (): Promise<KubeAnswer> =>

@@ -25,6 +25,7 @@ function of(manifests: readonly Manifest[], kind: string, ...path: readonly (str
 describeOn(foundKube, (start) => {
   let kube: KubeServer;
   beforeAll(async () => {
+    await renderedFolder("base"); // builds kustomize, the first time
     kube = await start();
   });
   afterAll(() => kube?.[Symbol.asyncDispose]());
