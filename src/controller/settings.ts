@@ -177,5 +177,5 @@ function listOf(name: "namespaces", text: string | undefined): { readonly namesp
 
 function present<Name extends string, T>(name: Name, value: T | undefined): { readonly [key in Name]?: T } {
   const field: object = value === undefined ? {} : { [name]: value };
-  return field as { readonly [key in Name]?: T }; // cast: the one field of that name
+  return field;
 }

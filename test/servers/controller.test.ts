@@ -175,6 +175,17 @@ describeOn(foundOwnKube, (start) => {
       await until(async () => (await statusOf(sides()[0])).globalHolderIdentity === identity, 5_000);
     }, 30_000);
 
+    test("K-82: the change of leaders was told as an event about the object", async () => {
+      const { body } = await sides()[0].kube.ask("GET", `/apis/events.k8s.io/v1/namespaces/${namespace}/events`);
+      const events: unknown = body["items"];
+      const told = (Array.isArray(events) ? events : []).map((event: unknown) => {
+        const [reason, regarding] = ["reason", "regarding"].map((name) => Reflect.get(Object(event), name) as unknown);
+        return `${String(reason)} ${String(Reflect.get(Object(regarding), "kind"))}`;
+      });
+      expect(told).toContain("LeaderChanged MultiClusterLease");
+      expect(told).toContain("LockReleased MultiClusterLease");
+    });
+
     test("K-87: SIGTERM ends a controller with 0, and the workload keeps its lock", async () => {
       for (const one of controllers) one.kill("SIGTERM");
       const fromMs = performance.now();
