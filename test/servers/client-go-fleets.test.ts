@@ -192,7 +192,7 @@ describeOn(findMixedPlace(), (start) => {
 
   test.concurrent(
     "K-32: a fleet of client-go is moved to another Lease in three roll-outs, by a MultiLock",
-    async () => {
+    async ({ expect: expectHere }) => {
       if (place === undefined) throw new Error("there is no server");
       await using fleet = await MixedFleet.open(place);
       const [stopBoth, stopNew] = [new AbortController(), new AbortController()];
@@ -211,7 +211,7 @@ describeOn(findMixedPlace(), (start) => {
       await pause(renewDeadlineMs);
       expect(both.elector.isLeader()).toBe(false);
       theirs.signal("SIGTERM");
-      await expect.poll(() => both.elector.isLeader(), { timeout: 10_000 }).toBe(true);
+      await expectHere.poll(() => both.elector.isLeader(), { timeout: 10_000 }).toBe(true);
       await theirs.exited;
       // A pod of the first roll-out and one of the third stand by for one of the second.
       const late = await fleet.theirs("theirs2");
@@ -222,7 +222,7 @@ describeOn(findMixedPlace(), (start) => {
       await late.exited;
       stopBoth.abort();
       await both.ended;
-      await expect.poll(() => next.elector.isLeader(), { timeout: 10_000 }).toBe(true);
+      await expectHere.poll(() => next.elector.isLeader(), { timeout: 10_000 }).toBe(true);
       const [from, to] = [await (await fleet.lock()).get(), await (await fleet.lock("lease-2")).get()];
       expect([from?.record.holderIdentity, to?.record.holderIdentity]).toEqual(["", next.elector.leader]);
       expect(to?.record.leaderTransitions).toBeGreaterThan(from?.record.leaderTransitions ?? Infinity);
