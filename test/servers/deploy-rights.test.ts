@@ -5,8 +5,10 @@ import type { KubeConfig } from "@kubernetes/client-node";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { startupChecks } from "../../src/controller/startup-checks.ts";
 import { ClusterQuestions } from "../../src/kubernetes/cluster-questions.ts";
 import { defaultGroup } from "../../src/kubernetes/multi-cluster-lease.ts";
+import { MemoryStorage } from "../../src/storage/memory.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { systemRandom } from "../../src/system/random.ts";
 import { applied } from "./support/applied.ts";
@@ -77,6 +79,20 @@ describeOn(foundOwnKube, (start) => {
     await expect.poll(() => rightsOf(account, namespace), { timeout: 20_000 }).toEqual([...rights].sort());
   }
 
+  /** What the controller itself finds amiss at its start. */
+  async function amiss(kubeConfig: KubeConfig, leaseNamespace: string, namespaces: string[]): Promise<unknown[]> {
+    const parts = { kubeConfig, allowExecCredentials: false, clock: systemClock, random: systemRandom };
+    await using questions = new ClusterQuestions(parts);
+    const findings = await startupChecks({
+      ...{ group: defaultGroup, namespaces, leaseName: "tenure-controller", leaseNamespace, pollIntervalMs: 2_000 },
+      client: await kube.client(kubeConfig),
+      storage: new MemoryStorage(),
+      allows: (right) => questions.allows(right),
+    });
+    expect(findings.map(({ check }) => check)).toEqual(expect.arrayContaining(["definition", "rights"]));
+    return findings.filter(({ level }) => level !== "ok");
+  }
+
   const inBilling = (path: string): string => `/apis/${defaultGroup}/v1alpha1/namespaces/${billing}/${path}`;
   const codeOf = async (answer: Promise<KubeAnswer>): Promise<number> => (await answer).status;
 
@@ -86,6 +102,8 @@ describeOn(foundOwnKube, (start) => {
       const account = await accountOf(kube, system, "tenure-controller");
       await expectRights(account, system, [...controllerRights, ...ownLease]);
       await expectRights(account, billing, controllerRights);
+      expect(await amiss(account, system, [""])).toEqual([]);
+      expect(await amiss(account, billing, [""])).not.toEqual([]); // another Lease is not its own
       const everywhere = `/apis/${defaultGroup}/v1alpha1/multiclusterleases`;
       expect(await codeOf(askKube(account, "GET", everywhere))).toBe(200);
       for (const refused of ["/api/v1/secrets", "/api/v1/nodes", "/api/v1/namespaces", "/apis/apps/v1/deployments"]) {
@@ -124,6 +142,8 @@ describeOn(foundOwnKube, (start) => {
       await expectRights(account, watched, controllerRights);
       await expectRights(account, own, [...ownLease, ...controllerRights.filter((right) => right.includes("events"))]);
       await expectRights(account, other, []);
+      expect(await amiss(account, own, [watched])).toEqual([]);
+      expect(await amiss(account, own, [watched, other])).not.toEqual([]);
       const everywhere = `/apis/${defaultGroup}/v1alpha1/multiclusterleases`;
       expect(await codeOf(askKube(account, "GET", everywhere))).toBe(403);
     });
