@@ -72,7 +72,11 @@ export class MultiClusterLeaseView {
     return undefined;
   }
 
-  /** Takes in a state; an old one changes nothing, unless it answers what was sent after the newest. @throws {CorruptDataError} if it lacks what a write has to name. */
+  /**
+   * Takes in a state; an old one changes nothing, unless it answers what was sent after the newest.
+   *
+   * @throws {CorruptDataError} if it lacks what a write has to name.
+   */
   receive(resource: KubernetesResource, sentAfter?: ShownLease): ShownLease {
     const shown = shownLease(resource);
     if (shown === undefined) throw this.#trouble.noGeneration();

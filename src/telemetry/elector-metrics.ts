@@ -25,6 +25,7 @@ export class ElectorMetrics {
     "How long the term still was valid when a renewal was confirmed; near 0 a loss was near.",
   );
   readonly attempts: NumberFamily = counter("tenure_attempts_total", "Calls of the lock, by their end.");
+  readonly failures: NumberFamily = counter("tenure_failures_total", "Calls of the lock that threw, by error code.");
   readonly takeover: HistogramFamily = histogram(
     "tenure_takeover_seconds",
     longBounds,
@@ -59,11 +60,33 @@ export class ElectorMetrics {
 
   text(): string {
     const families: readonly MetricFamily[] = [
-      ...[this.leader, this.slowPath, this.term, this.stops, this.renew, this.remaining, this.attempts, this.takeover],
-      ...[this.drain, this.overruns, this.suspicions, this.watchLive, this.loopDelay, this.guardRefusals, this.alarms],
+      ...[this.leader, this.slowPath, this.term, this.stops, this.renew, this.remaining, this.attempts, this.failures],
+      ...[
+        this.takeover,
+        this.drain,
+        this.overruns,
+        this.suspicions,
+        this.watchLive,
+        this.loopDelay,
+        this.guardRefusals,
+        this.alarms,
+      ],
     ];
     return families.map((family) => family.text()).join("");
   }
+}
+
+/** What a call of a lock may throw; a label of a metric is a word of a closed list. */
+const failureCodes: ReadonlySet<unknown> = new Set([
+  ...["STORAGE_UNAVAILABLE", "OUTCOME_UNKNOWN", "ACCESS_DENIED", "CORRUPT_DATA", "INVALID_SETTINGS", "CLOSED"],
+  ...["CONTROLLER_SILENT", "GLOBAL_STORAGE_UNHEALTHY", "LOCAL_CONTENTION"],
+]);
+
+/** The label of an error: its code, `TIMEOUT` for one of the elector's own, `other` for what locks do not throw. */
+export function failureCode(error: unknown): string {
+  const code: unknown = Reflect.get(Object(error), "code");
+  if (typeof code === "string" && failureCodes.has(code)) return code;
+  return error instanceof Error && error.name === "TimeoutError" ? "TIMEOUT" : "other";
 }
 
 function counter(name: string, help: string): NumberFamily {

@@ -1,6 +1,6 @@
 import type { LeaderElector } from "../election/leader-elector.ts";
 import { systemLoopDelay, type LoopDelay } from "../system/loop-delay.ts";
-import { ElectorMetrics } from "./elector-metrics.ts";
+import { ElectorMetrics, failureCode } from "./elector-metrics.ts";
 
 /** What metrics need of an elector: its configured name, its events, and whether it leads. */
 export type MeteredElector = Pick<LeaderElector, "name" | "on" | "isLeader">;
@@ -77,6 +77,7 @@ function subscribe(elector: MeteredElector, metrics: ElectorMetrics): (() => voi
     }),
     elector.on("stopped", ({ reason }) => metrics.stops.add({ name, reason })),
     elector.on("attempt", ({ op, result }) => metrics.attempts.add({ name, op, result })),
+    elector.on("attemptFailed", ({ error }) => metrics.failures.add({ name, code: failureCode(error) })),
     elector.on("drained", ({ ms }) => metrics.drain.observe({ name }, ms / 1000)),
     elector.on("suspect", () => metrics.suspicions.add({ name })),
     elector.on("watchLive", () => metrics.watchLive.set({ name }, 1)),

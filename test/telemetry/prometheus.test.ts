@@ -1,7 +1,13 @@
 // Goal: the metrics tell the truth about an elector, above all that it does not lead any more. Method: electors on a
 // fake lock and a manual clock go through every way out of a term, and the text that Prometheus would read is parsed.
 import { describe, expect, test } from "vitest";
-import { StaleTermError } from "../../src/errors.ts";
+import {
+  ControllerSilentError,
+  GlobalStorageUnhealthyError,
+  LocalContentionError,
+  StaleTermError,
+  StorageUnavailableError,
+} from "../../src/errors.ts";
 import { LeaderElector } from "../../src/election/leader-elector.ts";
 import type { Leadership } from "../../src/election/leadership.ts";
 import type { LeaderElectorOptions } from "../../src/election/settings.ts";
@@ -193,6 +199,28 @@ describe("the other metrics", () => {
     expect(valueOf(metrics, 'tenure_attempts_total{name="billing",op="read",result="failed"}')).toBe(1);
   });
 
+  test("K-51: count what the lock could not do by the code that says where to look", async () => {
+    const { clock, lock, metrics } = await leading();
+    const strange = Object.assign(new Error("of another program"), { code: "ER_LOCK_DEADLOCK" });
+    const errors = [
+      new ControllerSilentError("a"),
+      new LocalContentionError("b"),
+      new StorageUnavailableError("d"),
+      strange,
+    ];
+    for (const error of [...errors, new GlobalStorageUnhealthyError("c")]) {
+      lock.fail(error, { on: "update", times: 1 });
+      await clock.advance(12_000);
+    }
+    lock.hang({ on: "update", times: 1 });
+    await clock.advance(12_000);
+    const codes = ["CONTROLLER_SILENT", "LOCAL_CONTENTION", "GLOBAL_STORAGE_UNHEALTHY", "STORAGE_UNAVAILABLE"];
+    for (const code of [...codes, "other", "TIMEOUT"]) {
+      expect(valueOf(metrics, `tenure_failures_total{name="billing",code="${code}"}`), code).toBe(1);
+    }
+    expect(metrics.text()).not.toContain("ER_LOCK_DEADLOCK");
+  });
+
   test("tell the drain, refused steps, suspicions and the watch", async () => {
     const set = await leading({}, { watch: "records" });
     const { clock, elector, lock, metrics } = set;
@@ -251,6 +279,7 @@ describe("the text", () => {
       "tenure_renew_seconds histogram",
       "tenure_renew_remaining_seconds histogram",
       "tenure_attempts_total counter",
+      "tenure_failures_total counter",
       "tenure_takeover_seconds histogram",
       "tenure_drain_seconds histogram",
       "tenure_overruns_total counter",
