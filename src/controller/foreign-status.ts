@@ -11,8 +11,14 @@ export class ForeignStatus {
   #foreign = 0;
   #told = false;
 
-  /** This status is ours, or was there when we began. */
-  begin(view: LeaseView | undefined): void {
+  /** This replica leads from now on: what is shown now counts as ours. */
+  start(view: LeaseView | undefined): void {
+    this.#own = view?.status;
+    this.#foreign = 0;
+  }
+
+  /** This status is ours. */
+  wrote(view: LeaseView | undefined): void {
     this.#own = view?.status;
   }
 

@@ -64,16 +64,6 @@ export class LeaseKeeper {
     return this.#state;
   }
 
-  /** What the reflector holds of it. */
-  get resource(): KubernetesResource | undefined {
-    return this.#state.resource;
-  }
-
-  /** Whether something is under way that leadership has to wait for. */
-  get isBusy(): boolean {
-    return this.#storage.isWriting || this.#cluster.isBusy;
-  }
-
   /** An event; `found`: it tells a state of unknown age. */
   see(resource: KubernetesResource, found: boolean): void {
     const isNews = this.#state.see(resource, found);
@@ -86,7 +76,7 @@ export class LeaseKeeper {
   /** This replica leads from now on. What it knows of the record is read again first. */
   lead(leadership: Leadership): void {
     this.#leadership = leadership;
-    this.#foreign.begin(this.#state.view);
+    this.#foreign.start(this.#state.view);
     this.#state.distrust();
     this.#observer.start("lead");
     this.#storage.look();
@@ -148,7 +138,7 @@ export class LeaseKeeper {
   #shown({ status }: NonNullable<Plan["status"]>): void {
     const { view } = this.#state;
     this.#made = { asked: status, shown: view?.status };
-    this.#foreign.begin(view);
+    this.#foreign.wrote(view);
     this.#notes.shown(status, view, this.#state.known.memory);
   }
 

@@ -67,7 +67,10 @@ export class LeaseState {
   see(resource: KubernetesResource, found: boolean): boolean {
     const view = readLeaseView(resource, this.#parts.group);
     if (view === undefined) return false;
-    if (this.#view !== undefined && this.#view.uid !== view.uid) this.#forgetCandidates();
+    if (this.#view !== undefined && this.#view.uid !== view.uid) {
+      if (isOlder(view, this.#view)) return false; // the late answer of a patch of its predecessor
+      this.#forgetCandidates();
+    }
     const { clock, settings } = this.#parts;
     this.#countSignal(view);
     const receipt = { nowMs: clock.monotonicMs(), wallMs: clock.wallMs(), found, settings };
