@@ -61,7 +61,9 @@ function definitionTrouble(error: unknown): StartupFinding {
   const code = errorCode(error);
   const found = troubleText(error);
   if (code === "INVALID_SETTINGS") {
-    return { check: "definition", level: "failure", found, repair: "tenure crd | kubectl apply -f -" };
+    const isAbsent = Reflect.get(Object(error), "status") === 404;
+    const repair = isAbsent ? "tenure crd | kubectl apply -f -" : "correct the kubeconfig, or what it names";
+    return { check: "definition", level: "failure", found, repair };
   }
   if (code === "ACCESS_DENIED") {
     return { check: "definition", level: "failure", found, repair: "bind the controller's role to this account" };
