@@ -1,5 +1,5 @@
-// Goal: what a controller knows of a lease never goes back by an answer that comes late, and an outage is asked after at
-// its pace (K-66, K-78). Method: events and news by hand, on a manual clock.
+// Goal: what a controller knows of a lease never goes back by an answer that comes late, and an outage is asked after
+// at its pace (K-66, K-78). Method: events and news by hand, on a manual clock.
 import { beforeEach, describe, expect, test } from "vitest";
 import { ControllerMetrics } from "../../src/controller/controller-metrics.ts";
 import { ForeignStatus } from "../../src/controller/foreign-status.ts";

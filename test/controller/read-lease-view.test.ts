@@ -1,5 +1,5 @@
-// Goal: whatever is in a MultiClusterLease, it is read without an error, and nothing is written for what cannot be acted
-// on (K-90). Method: hostile specs and statuses by name, then random ones, each planned for over a record of another.
+// Goal: whatever is in a MultiClusterLease, it is read without an error, and nothing is written for what cannot be
+// acted on (K-90). Method: hostile specs and statuses by name, then random ones, planned for over a record of another.
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { noteLease } from "../../src/controller/lease-memory.ts";
