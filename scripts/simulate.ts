@@ -1,11 +1,10 @@
 // `npm run simulate`: plays elections from seeds, and judges each by every promise. Exits with 1 if one was broken.
 import { parseArgs } from "node:util";
 import type { Violation } from "../test/simulation/history.ts";
-import { playSeeds, type JobAnswer, type JobsResult } from "../test/simulation/jobs.ts";
-import { faultNames, type FaultName, type PlanOptions } from "../test/simulation/plan.ts";
+import { playSeeds, type JobAnswer, type JobsResult, type Stage } from "../test/simulation/jobs.ts";
 import { allRows } from "../test/simulation/rows.ts";
 import { shrink } from "../test/simulation/shrink.ts";
-import { simulate } from "../test/simulation/simulate.ts";
+import { faultsOf, playOn, type StageOptions } from "../test/simulation/stages.ts";
 import { traceOf } from "../test/simulation/trace.ts";
 
 const usage = `npm run simulate -- [options]
@@ -14,20 +13,23 @@ const usage = `npm run simulate -- [options]
   --jobs J        worker processes (default 1)
   --seed K        this seed alone
   --trace         with --seed: one line for each event
+  --clusters      two clusters over one storage, behind their controllers, instead of one election
   --faults a,b    exactly these faults, instead of those that each seed draws; "none" for none
   --drift x       clocks run at rates of 1 - x to 1 + x
   --repeats R     play each seed R times, and demand the same events each time (default 1)
-Faults: ${faultNames.join(", ")}
+Faults: ${faultsOf.election.join(", ")}
+Faults of clusters: ${faultsOf.clusters.join(", ")}
 `;
 
 interface Options {
+  readonly stage: Stage;
   readonly seeds: number;
   readonly from: number;
   readonly jobs: number;
   readonly repeats: number;
   readonly trace: boolean;
   readonly single: boolean;
-  readonly faults: readonly FaultName[] | undefined;
+  readonly faults: readonly string[] | undefined;
   readonly drift: number | undefined;
 }
 
@@ -37,16 +39,19 @@ function parse(): Options {
     options: {
       ...{ seeds: text, from: text, jobs: text, seed: text, faults: text, drift: text, repeats: text },
       trace: { type: "boolean", default: false },
+      clusters: { type: "boolean", default: false },
     },
   });
+  const stage = values.clusters ? "clusters" : "election";
   const single = values.seed !== undefined;
   return {
+    stage,
     seeds: single ? 1 : whole("seeds", values.seeds ?? "200"),
     from: whole(single ? "seed" : "from", values.seed ?? values.from ?? "1"),
     jobs: whole("jobs", values.jobs ?? "1"),
     repeats: whole("repeats", values.repeats ?? "1"),
     ...{ trace: values.trace, single },
-    faults: values.faults === undefined ? undefined : faultsOf(values.faults),
+    faults: values.faults === undefined ? undefined : faultsNamed(stage, values.faults),
     drift: values.drift === undefined ? undefined : driftOf(values.drift),
   };
 }
@@ -64,17 +69,21 @@ function driftOf(text: string): number {
   return value;
 }
 
-function faultsOf(text: string): FaultName[] {
+function faultsNamed(stage: Stage, text: string): string[] {
   const names = text === "none" ? [] : text.split(",");
-  const faults = faultNames.filter((fault) => names.includes(fault));
-  const unknown = names.filter((name) => !faults.some((fault) => fault === name));
+  const unknown = names.filter((name) => !faultsOf[stage].includes(name));
   if (unknown.length > 0) throw new TypeError(`--faults: there is no ${unknown.join(", ")}`);
-  return faults;
+  return faultsOf[stage].filter((name) => names.includes(name));
+}
+
+/** What is fixed of every run. */
+interface Planned extends StageOptions {
+  readonly stage: Stage;
 }
 
 async function main(options: Options): Promise<number> {
-  const { from, seeds, jobs, repeats, faults, drift } = options;
-  const planned = { ...(faults !== undefined && { faults }), ...(drift !== undefined && { drift }) };
+  const { stage, from, seeds, jobs, repeats, faults, drift } = options;
+  const planned = { stage, ...(faults !== undefined && { faults }), ...(drift !== undefined && { drift }) };
   if (options.single && options.trace) return trace(from, planned);
   let played = 0;
   const heard = (answer: JobAnswer): void => {
@@ -82,7 +91,7 @@ async function main(options: Options): Promise<number> {
     if (played % 200 === 0 && played < seeds) print(`${played} of ${seeds} seeds played`);
     for (const problem of problemsOf(answer)) print(`seed ${answer.seed}: ${problem}`);
   };
-  const result = await playSeeds({ from, seeds, jobs, repeats, faults, drift, heard });
+  const result = await playSeeds({ stage, from, seeds, jobs, repeats, faults, drift, heard });
   const broken = result.answers.filter((answer) => problemsOf(answer).length > 0);
   for (const { seed, violations } of broken.slice(0, 3)) {
     if (violations[0] !== undefined) await explain(seed, violations[0], planned);
@@ -100,8 +109,8 @@ function problemsOf({ violations, hashes }: JobAnswer): string[] {
 }
 
 /** One seed, event by event. */
-async function trace(seed: number, planned: PlanOptions): Promise<number> {
-  const { plan, events, violations } = await simulate(seed, planned);
+async function trace(seed: number, planned: Planned): Promise<number> {
+  const { plan, events, violations } = await playOn(planned.stage, seed, planned);
   for (const line of traceOf(events)) print(line);
   print(JSON.stringify({ ...plan, faults: [...plan.faults] }));
   for (const { invariant, atMs, text } of violations) print(`${invariant} at ${atMs.toFixed(1)}: ${text}`);
@@ -109,14 +118,15 @@ async function trace(seed: number, planned: PlanOptions): Promise<number> {
 }
 
 /** How to see it again, with as few faults as break the same promise, and its last minute. */
-async function explain(seed: number, violation: Violation, planned: PlanOptions): Promise<void> {
+async function explain(seed: number, violation: Violation, planned: Planned): Promise<void> {
   const { faults, result } = await shrink(seed, violation, planned);
-  const drift = planned.drift === undefined ? "" : ` --drift ${planned.drift}`;
+  const clusters = planned.stage === "clusters" ? " --clusters" : "";
+  const stage = `${clusters}${planned.drift === undefined ? "" : ` --drift ${planned.drift}`}`;
   print(`\nseed ${seed} breaks ${violation.invariant}: ${violation.text}`);
   const given = planned.faults === undefined ? "" : ` --faults ${planned.faults.join(",") || "none"}`;
-  print(`  again:             npm run simulate -- --seed ${seed}${drift}${given} --trace`);
+  print(`  again:             npm run simulate -- --seed ${seed}${stage}${given} --trace`);
   print(
-    `  with fewer faults: npm run simulate -- --seed ${seed}${drift} --faults ${faults.join(",") || "none"} --trace`,
+    `  with fewer faults: npm run simulate -- --seed ${seed}${stage} --faults ${faults.join(",") || "none"} --trace`,
   );
   const first = result.violations.find(({ invariant }) => invariant === violation.invariant);
   const untilMs = first?.atMs ?? violation.atMs;

@@ -2,13 +2,16 @@ import { fork, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Violation } from "./history.ts";
-import type { FaultName } from "./plan.ts";
+
+/** What is played: one election on a storage, or two clusters behind their controllers. */
+export type Stage = "election" | "clusters";
 
 /** What a worker process is asked. */
 export interface JobQuestion {
   readonly seed: number;
+  readonly stage: Stage;
   readonly drift?: number | undefined;
-  readonly faults?: readonly FaultName[] | undefined;
+  readonly faults?: readonly string[] | undefined;
   /** How often the same seed is played; each time it has to be the same. */
   readonly repeats: number;
 }
@@ -27,7 +30,9 @@ export interface JobAnswer {
 }
 
 /** Which seeds are played, and how. */
-export interface JobsOptions extends Omit<JobQuestion, "seed" | "repeats"> {
+export interface JobsOptions extends Omit<JobQuestion, "seed" | "repeats" | "stage"> {
+  /** Default `"election"`. */
+  readonly stage?: Stage;
   readonly from: number;
   readonly seeds: number;
   /** Worker processes; default 1. */
@@ -56,8 +61,8 @@ export async function playSeeds(options: JobsOptions): Promise<JobsResult> {
     try {
       await firstOf(worker);
       while (next < from + seeds) {
-        const { drift, faults, repeats = 1 } = options;
-        const question: JobQuestion = { seed: next, drift, faults, repeats };
+        const { stage = "election", drift, faults, repeats = 1 } = options;
+        const question: JobQuestion = { seed: next, stage, drift, faults, repeats };
         next += 1;
         const answered = firstOf(worker);
         worker.send(question);

@@ -30,14 +30,15 @@ export function judge(run: PlayedRun): Verdict {
   return { violations: violations.toSorted((one, other) => one.atMs - other.atMs), ledShare };
 }
 
-interface Term {
+/** The time of one term, as its callbacks tell it. */
+export interface Term {
   readonly who: string;
   readonly fromMs: number;
   untilMs: number;
 }
 
 /** From the start to the stop of each term. */
-function termsOf(events: readonly HistoryEvent[], endMs: number): Term[] {
+export function termsOf(events: readonly HistoryEvent[], endMs: number): Term[] {
   const terms: Term[] = [];
   const open = new Map<string, Term>();
   for (const { what, who, atMs, ...rest } of events) {
@@ -169,7 +170,7 @@ function zombieProblems({ plan, events }: PlayedRun): Violation[] {
 }
 
 /** L3: a term that began after healing is not lost, since every answer comes in time (but it may be fenced). */
-function lostTermProblems({ events, healedAtMs }: PlayedRun): Violation[] {
+export function lostTermProblems({ events, healedAtMs }: Pick<PlayedRun, "events" | "healedAtMs">): Violation[] {
   const begun = new Set<string>();
   const problems: Violation[] = [];
   for (const event of events) {
@@ -231,7 +232,7 @@ function paceProblems({ plan, network, candidates, endMs }: PlayedRun): Violatio
 }
 
 /** What the elector itself reports as impossible. */
-function bugs(events: readonly HistoryEvent[]): Violation[] {
+export function bugs(events: readonly HistoryEvent[]): Violation[] {
   return events.flatMap((event) => {
     const broken = (event.what === "note" && event.text.startsWith("bug:")) || isInvariantAlarm(event);
     if (!broken) return [];

@@ -33,6 +33,15 @@ export interface Scene {
   readonly lingersMs: () => number;
   /** How long the loop of somebody's work is blocked before its next step. */
   readonly blockedMs: () => number;
+  /** Makes the lock of one process, where it is not one on `servers`. */
+  readonly lock?: (parts: LockParts) => ResourceLock;
+}
+
+/** What a lock is made for. */
+export interface LockParts {
+  readonly label: string;
+  readonly host: SimHost;
+  readonly random: SeededRandom;
 }
 
 const yearMs = 365 * 86_400_000;
@@ -101,7 +110,8 @@ export class SimCandidate {
   }
 
   #makeLock(random: SeededRandom): ResourceLock {
-    const { servers, plan } = this.#scene;
+    const { servers, plan, lock } = this.#scene;
+    if (lock !== undefined) return lock({ label: this.label, host: this.host, random });
     const options = { namespace: "sim", name: "lease", label: this.label, random, clock: this.host };
     const [primary, ...more] = servers.map((server) => new StorageLock({ ...options, storage: this.#open(server) }));
     const [secondary] = more;

@@ -1,10 +1,10 @@
-import { StorageUnavailableError, UnknownOutcomeError } from "../../src/errors.ts";
 import { HintQueue } from "../../src/storage/hint-queue.ts";
 import { VersionedLeaseStorage, type Attempt } from "../../src/storage/versioned-lease-storage.ts";
 import type { Hint, Stored, Version, WriteOutcome } from "../../src/storage/versioned-storage.ts";
 import type { SimHost } from "./sim-host.ts";
 import type { Network } from "./sim-network.ts";
 import type { Sender, SimServer } from "./sim-server.ts";
+import { SimWire } from "./sim-wire.ts";
 import type { World } from "./world.ts";
 
 /** A write as it leaves its host. */
@@ -31,13 +31,10 @@ export interface SimStorageOptions {
   readonly received: (stored: Stored | undefined, from: "read" | "hint") => void;
 }
 
-/** The longest that an answer waits to be overtaken. */
-const overtakenWithinMs = 9_000;
-
 /** A real driver over a simulated wire: the server applies a request apart from the time of its answer. */
 export class SimStorage extends VersionedLeaseStorage {
   readonly #options: SimStorageOptions;
-  #overtaken: (() => void)[] = [];
+  readonly #wire: SimWire;
 
   constructor(options: SimStorageOptions) {
     super({
@@ -50,14 +47,16 @@ export class SimStorage extends VersionedLeaseStorage {
       clock: options.host,
     });
     this.#options = options;
+    this.#wire = new SimWire(options);
   }
 
   protected override async readOnce(_key: string, { signal }: Attempt): Promise<Stored | undefined> {
     const { server, world, received } = this.#options;
+    let seen: Stored | undefined;
     const look = (staleMs: number): Stored | undefined =>
-      staleMs > 0 ? server.asOf(world.nowMs - staleMs) : server.current;
-    return this.#send("read", look, (stored) => {
-      if (!signal.aborted) received(stored, "read");
+      (seen = staleMs > 0 ? server.asOf(world.nowMs - staleMs) : server.current);
+    return this.#wire.send("read", look, () => {
+      if (!signal.aborted) received(seen, "read");
     });
   }
 
@@ -117,58 +116,7 @@ export class SimStorage extends VersionedLeaseStorage {
     const { name, nextSend, sent, server } = this.#options;
     const send = nextSend();
     sent({ send, place: server.place, value, named });
-    return this.#send("write", () => outcome(apply({ by: name(), send })));
-  }
-
-  /** One request and its answer, each with its own fate. */
-  #send<T>(kind: "read" | "write", apply: (staleMs: number) => T, hear?: (value: T) => void): Promise<T> {
-    const { world, network, name } = this.#options;
-    const passage = network.passage(name(), kind);
-    return new Promise((resolve, reject) => {
-      const answer = (run: () => void): void => {
-        if (passage.answerLost) return;
-        if (passage.overtaken) this.#hold(run);
-        else world.after(passage.answerMs, () => this.#deliver(run));
-      };
-      const arrive = (delivery: "first" | "second"): void => {
-        if (passage.refused !== undefined) {
-          const { retryAfterMs } = passage.refused;
-          const details = { applied: "no", ...(retryAfterMs > 0 && { retryAfterMs }) } as const;
-          return answer(() => {
-            network.untroubledAfter(retryAfterMs / 0.8); // it is honoured from now on, by a clock that may be slow
-            reject(new StorageUnavailableError("429", details));
-          });
-        }
-        const value = apply(passage.staleMs);
-        if (passage.repeated && delivery === "first") return;
-        answer(() => {
-          if (passage.failsAfter) return reject(new UnknownOutcomeError("500"));
-          hear?.(value);
-          resolve(value);
-        });
-      };
-      if (!passage.requestLost) world.after(passage.requestMs, () => arrive("first"));
-      if (passage.doubledMs === undefined) return;
-      world.after(passage.requestMs + passage.doubledMs, () => arrive("second"));
-    });
-  }
-
-  /** An answer that waits until a later one has overtaken it. */
-  #hold(run: () => void): void {
-    const { world, host } = this.#options;
-    let told = false;
-    const tell = (): void => {
-      if (!told) host.deliver(run);
-      told = true;
-    };
-    this.#overtaken.push(tell);
-    world.after(overtakenWithinMs, tell);
-  }
-
-  #deliver(run: () => void): void {
-    const { world, host } = this.#options;
-    host.deliver(run);
-    for (const tell of this.#overtaken.splice(0)) world.after(0.01, tell);
+    return this.#wire.send("write", () => outcome(apply({ by: name(), send })));
   }
 }
 
