@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import type { KubernetesResource } from "../../../src/kubernetes/kubernetes-resources.ts";
 import { buildGoServer, type GoServer } from "./go-server.ts";
 
-const kustomize: GoServer = {
+export const kustomize: GoServer = {
   name: "kustomize",
   version: "v5.8.2", // 5.8.3 wants a newer Go
   module: "sigs.k8s.io/kustomize/kustomize/v5",
