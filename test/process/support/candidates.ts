@@ -23,7 +23,8 @@ const dist = process.env["TENURE_TEST_DIST"] ?? new URL("dist", root).href;
 /** The shortest practical timing: `proc` rows run in real time. */
 export const timing = { leaseDurationMs: 3_000, renewDeadlineMs: 2_000, retryPeriodMs: 500 } as const;
 
-const compileCache = await mkdtemp(join(tmpdir(), "tenure-compiled-"));
+/** Compiled code that all processes of a test file share: on a busy machine they start much faster. */
+export const compileCache: string = await mkdtemp(join(tmpdir(), "tenure-compiled-"));
 process.once("exit", () => rmSync(compileCache, { recursive: true, force: true }));
 
 /** What differs from the usual candidate. */

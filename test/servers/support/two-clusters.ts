@@ -3,10 +3,10 @@ import { randomUUID } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import { defaultGroup, readStatus, type MultiClusterLeaseStatus } from "../../../src/kubernetes/multi-cluster-lease.ts";
 import { World, type Tenure } from "../../process/cli-world.ts";
-import { Candidates, type StartSettings } from "../../process/support/candidates.ts";
+import { Candidates, compileCache, type StartSettings } from "../../process/support/candidates.ts";
 import type { Candidate } from "../../process/support/candidate-process.ts";
 import { candidateRights, controllerRights, type ClusterPair } from "./cluster-pair.ts";
-import type { KubeServer } from "./kube-server.ts";
+import type { AuditedRequest, KubeServer } from "./kube-server.ts";
 
 /** Which of the two. */
 export type ClusterName = "a" | "b";
@@ -18,6 +18,9 @@ export const usual = { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPe
 
 /** By what most elections here are bound: a crash is over, and a release has a successor, by then on a busy machine. */
 export const patienceMs = 30_000;
+
+/** In this time a process starts on a machine that starts many. */
+const startMs = 90_000;
 
 /** How one controller differs. */
 export interface ControllerOptions {
@@ -53,7 +56,6 @@ export class TwoClusters implements AsyncDisposable {
   /** The folder of the processes. */
   readonly world: World = new World();
   readonly #pair: ClusterPair;
-  readonly #controllers: Tenure[] = [];
   readonly #accounts = new Map<string, KubeConfig>();
 
   private constructor(pair: ClusterPair, candidates: Candidates, options: TwoClustersOptions & { namespace: string }) {
@@ -80,6 +82,11 @@ export class TwoClusters implements AsyncDisposable {
     return this.#pair[of];
   }
 
+  /** Its requests so far, by what their accounts are called. */
+  requestsOf(of: ClusterName, who: "controller" | "candidate"): AuditedRequest[] {
+    return this.#pair[of].requests(this.#account(of, who).getCurrentUser()?.name ?? "nobody");
+  }
+
   /** Of the MultiClusterLease in the API, or of all of them. */
   path(name = "/invoices"): string {
     return `/apis/${defaultGroup}/v1alpha1/namespaces/${this.namespace}/multiclusterleases${name}`;
@@ -87,16 +94,17 @@ export class TwoClusters implements AsyncDisposable {
 
   /** One more replica of a cluster's controller; resolves when it runs, the only one when it writes. */
   async startController(of: ClusterName, options: ControllerOptions = {}): Promise<Tenure> {
-    const { serverPort, storageUrl = this.storageUrl, env } = options;
+    const { serverPort, storageUrl = this.storageUrl } = options;
     const kubeconfig = await this.#fileOf(of, "controller", serverPort);
+    const env = { NODE_COMPILE_CACHE: compileCache, ...options.env };
     const poll = this.timing === quick ? "1s" : "2s";
     const places = ["--namespaces", this.namespace, "--lease-namespace", this.namespace, "--kubeconfig", kubeconfig];
-    const flags = ["--storage", storageUrl, "--poll-interval", poll, "--http-addr", "off"];
-    const controller = this.world.tenure(["controller", ...places, ...flags], env === undefined ? {} : { env });
-    this.#controllers.push(controller);
+    const flags = ["--storage", storageUrl, "--poll-interval", poll, "--http-addr", "127.0.0.1:0"];
+    const controller = this.world.tenure(["controller", ...places, ...flags], { env });
     await until(
       () => controller.stderr.includes(", https://"),
       () => `its controller runs: ${controller.stderr}`,
+      startMs,
     );
     return controller;
   }
@@ -142,9 +150,9 @@ export class TwoClusters implements AsyncDisposable {
   /** Waits until both clusters show this candidate as the one that holds the lease. */
   async bothShow(candidate: Candidate): Promise<void> {
     const identity = candidate.all("ready")[0]?.identity;
-    for (const of of ["a", "b"] as const) {
-      const shown = async (): Promise<boolean> => (await this.status(of))?.globalHolderIdentity === identity;
-      await until(shown, () => `cluster ${of} shows ${candidate.label}`);
+    for (const each of ["a", "b"] as const) {
+      const shown = async (): Promise<boolean> => (await this.status(each))?.globalHolderIdentity === identity;
+      await until(shown, () => `cluster ${each} shows ${candidate.label}`);
     }
   }
 
@@ -175,9 +183,14 @@ export class TwoClusters implements AsyncDisposable {
 
   async #fileOf(of: ClusterName, who: "controller" | "candidate", serverPort?: number): Promise<string> {
     const kube = this.#pair[of];
+    const account = this.#account(of, who);
+    return kube.fileOf(serverPort === undefined ? account : kube.through(serverPort, account));
+  }
+
+  #account(of: ClusterName, who: "controller" | "candidate"): KubeConfig {
     const account = this.#accounts.get(`${of} ${who}`);
     if (account === undefined) throw new Error(`cluster ${of} has no account for a ${who}`);
-    return kube.fileOf(serverPort === undefined ? account : kube.through(serverPort, account));
+    return account;
   }
 }
 
@@ -186,6 +199,7 @@ export function writes(controller: Tenure): Promise<number> {
   return until(
     () => (controller.stderr.match(/this replica writes (now|no more)/g) ?? []).at(-1)?.endsWith("now") ?? false,
     () => `its controller writes: ${controller.stderr}`,
+    startMs,
   );
 }
 
