@@ -46,7 +46,6 @@ const pingMs = 10_000;
  * and shows there what became of them. Several replicas elect one that writes; the others watch, ready to go on.
  */
 export class MultiClusterLeaseController {
-  readonly metrics: ControllerMetrics = new ControllerMetrics();
   /** This replica's own election. */
   readonly elector: LeaderElector;
   readonly #parts: ControllerParts;
@@ -66,7 +65,7 @@ export class MultiClusterLeaseController {
     const lock = new LeaseLock({ client, namespace, name, clock, random, logger, events: "off" });
     this.#pingKey = leaseKey(namespace, name);
     this.#parts = {
-      ...{ client, storage, clock, random, logger, metrics: this.metrics },
+      ...{ client, storage, clock, random, logger, metrics: new ControllerMetrics() },
       ...{ group: settings.group, settings: settings.reconcile, pollIntervalMs: settings.pollIntervalMs },
       ...{ callTimeoutMs: settings.callTimeoutMs, instance: lock.identity },
       slots: { writes: new WorkSlots(slots), looks: new WorkSlots(slots), requests: new WorkSlots(slots) },
@@ -100,6 +99,7 @@ export class MultiClusterLeaseController {
     return this.#turnedMs;
   }
 
+  /** Whether an end was asked for. */
   get isStopping(): boolean {
     return this.#stopping;
   }
@@ -135,10 +135,10 @@ export class MultiClusterLeaseController {
   /** Prometheus' text format: the controller's own metrics. */
   metricsText(): string {
     const states = ["held", "free", "absent", "unreadable", "unknown"];
-    for (const state of states) this.metrics.leases.set({ state }, 0);
+    for (const state of states) this.#parts.metrics.leases.set({ state }, 0);
     for (const { state } of this.#keepers.values())
-      this.metrics.leases.add({ state: stateOf(state.known.global.record) });
-    return this.metrics.text();
+      this.#parts.metrics.leases.add({ state: stateOf(state.known.global.record) });
+    return this.#parts.metrics.text();
   }
 
   async #lead(leadership: Leadership): Promise<void> {

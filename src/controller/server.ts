@@ -11,7 +11,9 @@ export type ServedController = Pick<
 
 /** What a `ControllerServer` needs. */
 export interface ControllerServerParts {
+  /** Whose state is served. */
   readonly controller: ServedController;
+  /** What the controller has, so that ages are told by it. */
   readonly clock: Clock;
   /** More metrics: those of the controller's own election. */
   readonly moreMetrics?: () => string;

@@ -71,6 +71,7 @@ export interface ProgramSettings {
 export interface HttpAddress {
   /** Absent: on every address. */
   readonly host?: string;
+  /** 0: one that is free. */
   readonly port: number;
 }
 
