@@ -196,6 +196,13 @@ export class MixedFleet implements AsyncDisposable {
     return named.filter((each, index) => each !== named[index - 1]);
   }
 
+  /** The same, as soon as the onlooker has seen so many of them, and in any case after some seconds. */
+  async termsSeen(count: number): Promise<string[]> {
+    const untilMs = performance.now() + 5_000;
+    while (this.terms.length < count && performance.now() < untilMs) await pause(20);
+    return this.terms;
+  }
+
   /** What all that happened breaks of what we promise: as of our own candidates alone, and `ourFaults`. */
   async problems(): Promise<string[]> {
     await pause(100); // a watch may tell a write, and so start a term, before its answer does
