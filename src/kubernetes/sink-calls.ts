@@ -1,4 +1,5 @@
 import type { Clock } from "../system/clock.ts";
+import { drainMicrotasks } from "../system/microtasks.ts";
 import { untilAborted } from "../system/signals.ts";
 import { SinkError } from "./watch-trouble.ts";
 
@@ -12,11 +13,17 @@ export interface SinkCallsParts {
 const reportedLagMs = 10_000;
 /** Whoever waits longer for the next event has caught up with the server. */
 const caughtUpMs = 5;
+/** A stream that is always ahead of its reader would never let the event loop turn: it may have megabytes to tell. */
+const longestTurnMs = 8;
+/** So many are told in any case: few that come together cost less than a turn. */
+const leastInTurn = 64;
 
 /** Calls a sink, one call at a time, and knows how far it is behind. */
 export class SinkCalls {
   readonly #parts: SinkCallsParts;
   #behindSinceMs: number | undefined;
+  #turnedMs = -Infinity;
+  #toldInTurn = 0;
   #isReported = false;
 
   constructor(parts: SinkCallsParts) {
@@ -47,9 +54,17 @@ export class SinkCalls {
     }
   }
 
-  /** Waits for what is to be told next: a sink that gets to wait is not behind. */
+  /**
+   * Waits for what is to be told next: a sink that gets to wait is not behind. Others have their turn first, if they
+   * had none for long.
+   */
   async wait<R>(next: () => Promise<R>): Promise<R> {
     const askedMs = this.#parts.clock.monotonicMs();
+    this.#toldInTurn += 1;
+    if (this.#toldInTurn > leastInTurn && askedMs - this.#turnedMs > longestTurnMs) {
+      this.#turned(askedMs);
+      await drainMicrotasks();
+    }
     try {
       return await next();
     } finally {
@@ -62,6 +77,12 @@ export class SinkCalls {
     if (ms < caughtUpMs) return;
     this.#behindSinceMs = undefined;
     this.#isReported = false;
+    this.#turned(this.#parts.clock.monotonicMs());
+  }
+
+  #turned(nowMs: number): void {
+    this.#turnedMs = nowMs;
+    this.#toldInTurn = 0;
   }
 
   #look(): void {

@@ -11,6 +11,7 @@ import type {
 } from "../../src/kubernetes/kubernetes-resources.ts";
 import { Reflector } from "../../src/kubernetes/reflector.ts";
 import type { KnownResource, ReflectorSink } from "../../src/kubernetes/reflector-sink.ts";
+import { ResourceTable } from "../../src/kubernetes/resource-table.ts";
 import { ManualClock } from "../../src/testing/index.ts";
 
 let clock: ManualClock;
@@ -194,5 +195,25 @@ describe("a sink", () => {
     await clock.advance(10_000);
     expect(calls.filter((text) => text.startsWith("swap"))).toEqual(["swap 50", "swap 7 restored"]);
     expect([reflector.revision, reflector.counts.restored]).toEqual(["7", 1]);
+  });
+
+  it("B10 lets the event loop turn while a list streams that is always ahead of its reader", async () => {
+    const count = 50_000;
+    async function* watch(_query: WatchQuery, { signal }: WatchOptions): AsyncGenerator<WatchEvent> {
+      for (let each = 0; each < count; each += 1) yield { type: "ADDED", object: resource(`r${each}`, each) };
+      yield end(count);
+      await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    }
+    const table = new ResourceTable<KubernetesResource>(() => {});
+    const streaming = new Reflector({ source: { ...source, watch }, sink: table });
+    let turns = 0;
+    const turn = (): void => void (streaming.isSynced || ((turns += 1), setImmediate(turn)));
+    setImmediate(turn);
+    const following = streaming.run({ signal: over.signal });
+    await streaming.waitFor(String(count));
+    expect(table.size).toBe(count);
+    expect(turns, "it has taken a tenth of a second at the least").toBeGreaterThan(3);
+    over.abort();
+    await following;
   });
 });
