@@ -55,8 +55,9 @@ export async function runController(settings: ProgramSettings, { clock, log }: I
   }
   const running: Running = { settings, storage, client, kubeConfig, clock, log, signal: stopping.signal };
   try {
-    if (!(await isFit(running))) return exitCodes.failed;
-    return await serve(running);
+    const failures = await failuresOf(running);
+    if (failures.length === 0) return await serve(running);
+    return failures.some(({ code }) => code === "ACCESS_DENIED") ? exitCodes.accessDenied : exitCodes.failed;
   } finally {
     // A storage that hangs must not hold the exit.
     await Promise.race([Promise.all([storage.close(), client.close()]), sleep(clock, closePatienceMs)]);
@@ -87,7 +88,15 @@ async function openPatiently(
   }
 }
 
-async function isFit({ settings, storage, client, kubeConfig, clock, log }: Running): Promise<boolean> {
+/** What keeps the controller from its work; all that was found is logged. */
+async function failuresOf({
+  settings,
+  storage,
+  client,
+  kubeConfig,
+  clock,
+  log,
+}: Running): Promise<readonly StartupFinding[]> {
   const { controller, allowExecCredentials } = settings;
   await using questions = new ClusterQuestions({ kubeConfig, allowExecCredentials, clock, random: systemRandom });
   const findings = await startupChecks({
@@ -100,7 +109,7 @@ async function isFit({ settings, storage, client, kubeConfig, clock, log }: Runn
     pollIntervalMs: controller.pollIntervalMs ?? 2_000,
   });
   for (const finding of findings) log[levels[finding.level]](textOf(finding));
-  return findings.every(({ level }) => level !== "failure");
+  return findings.filter(({ level }) => level === "failure");
 }
 
 const levels = { ok: "info", warning: "warn", failure: "error" } as const;

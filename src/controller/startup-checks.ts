@@ -13,6 +13,8 @@ export interface StartupFinding {
   readonly level: "ok" | "warning" | "failure";
   readonly found: string;
   readonly repair?: string;
+  /** Of a failure that a right would mend. */
+  readonly code?: "ACCESS_DENIED";
 }
 
 /** What is looked at. */
@@ -66,7 +68,8 @@ function definitionTrouble(error: unknown): StartupFinding {
     return { check: "definition", level: "failure", found, repair };
   }
   if (code === "ACCESS_DENIED") {
-    return { check: "definition", level: "failure", found, repair: "bind the controller's role to this account" };
+    const repair = "bind the controller's role to this account";
+    return { check: "definition", level: "failure", found, repair, code };
   }
   return {
     check: "definition",
@@ -129,7 +132,9 @@ function judged(right: ApiRight, allowed: boolean | undefined): StartupFinding |
   }
   const names = name === undefined ? "" : `, resourceNames: ["${name}"]`;
   const repair = `add the rule { apiGroups: ["${group}"], resources: ["${path}"], verbs: ["${verb}"]${names} }`;
-  return { check: "rights", level: right.need === "must" ? "failure" : "warning", found: `may not ${what}`, repair };
+  const found = `may not ${what}`;
+  if (right.need === "may") return { check: "rights", level: "warning", found, repair };
+  return { check: "rights", level: "failure", found, repair, code: "ACCESS_DENIED" };
 }
 
 function within(namespace: string): string {

@@ -52,7 +52,8 @@ describe("the start of a controller", () => {
     const findings = await check({ allows: without("patch", "status") });
     const status = 'resources: ["multiclusterleases/status"], verbs: ["patch"]';
     expect(findings).toContainEqual({
-      ...{ check: "rights", level: "failure", found: "may not patch multiclusterleases/status in any namespace" },
+      ...{ check: "rights", level: "failure", code: "ACCESS_DENIED" },
+      found: "may not patch multiclusterleases/status in any namespace",
       repair: `add the rule { apiGroups: ["${defaultGroup}"], ${status} }`,
     });
     for (const verb of ["get", "list", "watch", "patch"]) {

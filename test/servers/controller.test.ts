@@ -199,7 +199,7 @@ describeOn(foundOwnKube, (start) => {
       const rules = controllerRules.filter(({ resources }) => !resources?.includes("multiclusterleases/status"));
       const kubeconfig = await side.kube.fileOf(await side.kube.candidate(namespace, rules));
       const refused = controller({ ...side, kubeconfig });
-      expect(await refused.code()).toBe(1);
+      expect(await refused.code()).toBe(5);
       expect(refused.stderr).toContain(
         `may not patch multiclusterleases/status in "${namespace}"; repair: add the rule`,
       );
