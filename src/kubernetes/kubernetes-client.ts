@@ -18,14 +18,14 @@ import {
 import { kubernetesPath } from "./kubernetes-paths.ts";
 import type {
   KubernetesClient,
-  ListCallOptions,
   KubernetesResource,
+  ListCallOptions,
   ListQuery,
   ResourceKind,
   ResourcePage,
   ResourceRef,
-  WatchOptions,
   WatchEvent,
+  WatchOptions,
   WatchQuery,
   WriteAnswer,
 } from "./kubernetes-resources.ts";

@@ -53,12 +53,6 @@ export function answerRoute(api: FakeKubernetesApi, route: FakeRoute, body: Kube
   });
 }
 
-function verbOf(method: string, isNamed: boolean, watches: boolean): FakeVerb | undefined {
-  if (method === "GET") return watches ? "watch" : isNamed ? "read" : "list";
-  if (method === "POST") return isNamed ? undefined : "create";
-  if (!isNamed) return undefined;
-  return method === "PUT" ? "replace" : method === "PATCH" ? "patch" : undefined;
-}
 /** What the parameters of a watch ask for. */
 export function watchQueryOf(query: FakeRoute["query"]): WatchQuery {
   const { timeoutSeconds, allowWatchBookmarks, sendInitialEvents, resourceVersionMatch, ...texts } = query;
@@ -75,3 +69,9 @@ function isTrue(text: string | undefined): boolean {
   return text === "true" || text === "1";
 }
 
+function verbOf(method: string, isNamed: boolean, watches: boolean): FakeVerb | undefined {
+  if (method === "GET") return watches ? "watch" : isNamed ? "read" : "list";
+  if (method === "POST") return isNamed ? undefined : "create";
+  if (!isNamed) return undefined;
+  return method === "PUT" ? "replace" : method === "PATCH" ? "patch" : undefined;
+}
