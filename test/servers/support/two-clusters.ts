@@ -164,6 +164,11 @@ export class TwoClusters implements AsyncDisposable {
   async close(): Promise<void> {
     await this.candidates[Symbol.asyncDispose]();
     await this.world[Symbol.asyncDispose]();
+    for (const kube of [this.#pair.a, this.#pair.b]) {
+      // An existing cluster could not delete the namespace: who takes the finalizer away has been killed.
+      if (kube.apiServer === undefined)
+        await kube.ask("PATCH", this.path(), { body: { metadata: { finalizers: null } } });
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
