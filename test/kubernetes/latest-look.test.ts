@@ -57,6 +57,7 @@ describe("the newest state", () => {
     latest.see(state(9, 1, { uid: "next" }));
     expect(latest.gone(old)).toBe(false); // the end of an earlier one
     expect(latest.gone(undefined)).toBe(false); // a read that was sent before it was created
+    expect(latest.gone(state(10, 1))).toBe(false); // of another object, whatever its counter
     expect(latest.gone(latest.shown)).toBe(true);
     expect(latest.shown).toBeUndefined();
   });

@@ -168,6 +168,14 @@ describe("a signal", () => {
     expect(sighted.calls.filter((call) => call === "read multiclusterleases")).toHaveLength(5); // one knows the version
   });
 
+  it("K-44: events that overtake the answer of the write are judged once it is there, without a poll", async () => {
+    const lock = lockOf();
+    client.delay({ answerMs: 300 }, { on: "write", times: 1 });
+    written(await ended(lock.create(record(lock))));
+    expect(clock.monotonicMs()).toBe(300);
+    expect(client.calls).not.toContain("read multiclusterleases");
+  });
+
   it("K-46: reads name no resourceVersion, so that no cache answers them", async () => {
     const lock = lockOf();
     await lock.create(record(lock));
