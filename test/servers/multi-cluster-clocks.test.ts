@@ -1,5 +1,5 @@
-// Goal: wall clocks of controllers and of pods, hours or seconds off, change no leader (K-105). Method: libfaketime steps
-// them in real processes, while the monotonic clock stays.
+// Goal: wall clocks of controllers and of pods, hours or seconds off, change no leader (K-105). Method: libfaketime
+// steps them in real processes, while the monotonic clock stays.
 import { expect } from "vitest";
 import type { Candidate } from "../process/support/candidate-process.ts";
 import { FakeTime, hasFakeTime } from "../process/support/fake-time.ts";

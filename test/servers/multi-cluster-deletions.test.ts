@@ -1,5 +1,5 @@
-// Goal: an object or a namespace that is deleted ends a term that was led through it, and blocks nobody (K-108). Method:
-// real processes on two API servers, a journal as judge.
+// Goal: an object or a namespace that is deleted ends a term that was led through it, and blocks nobody (K-108).
+// Method: real processes on two API servers, a journal as judge.
 import { expect } from "vitest";
 import { foundOwnClusters } from "./support/cluster-pair.ts";
 import { onTwoClusters } from "./support/clusters-scenario.ts";
@@ -66,7 +66,7 @@ onTwoClusters(foundOwnClusters, (scenario) => {
   );
 });
 
-/** Deletes, and waits until the very object in the first cluster is gone: two leases, and whatever a busy machine adds. */
+/** Deletes, and waits until that object of the first cluster is gone: two leases, and what a busy machine adds. */
 async function goes(clusters: TwoClusters, remove: () => Promise<{ readonly status: number }>): Promise<void> {
   const kube = clusters.kube("a");
   const uidOf = async (): Promise<unknown> => (await kube.ask("GET", clusters.path())).body.metadata?.uid;

@@ -1,5 +1,5 @@
-// Goal: many replicas of two clusters elect one, and the originals of Go take part (K-107, K-109). Method: real processes
-// on two API servers, doubles of Go's controller and of its candidate, a journal as judge.
+// Goal: many replicas of two clusters elect one, and the originals of Go take part (K-107, K-109). Method: real
+// processes on two API servers, doubles of Go's controller and of its candidate, a journal as judge.
 import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "vitest";
 import { multiClusterLeaseKind } from "../../src/kubernetes/multi-cluster-lease.ts";
