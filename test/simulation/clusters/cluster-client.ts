@@ -32,6 +32,8 @@ export interface ClusterClientParts {
   readonly draws: Draws;
   /** A write of a resource leaves the host. */
   readonly sent?: (body: object) => void;
+  /** Whether the write of a status that is about to be sent is to fail. */
+  readonly losesStatus: () => boolean;
 }
 
 const longestSilenceMs = 10_000;
@@ -74,6 +76,7 @@ export class ClusterClient implements KubernetesClient {
     const sent = structuredClone(merge);
     const { subresource } = options ?? {};
     if (subresource === undefined) this.#parts.sent?.(sent);
+    else if (this.#parts.losesStatus()) return Promise.reject(new UnknownOutcomeError("500"));
     return this.#call("write", options, () => this.#server.patch(ref, sent, subresource && { subresource }));
   }
 

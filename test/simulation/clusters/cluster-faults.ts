@@ -28,6 +28,8 @@ export interface ClusterStage {
   /** Kills or stops a process, and brings another one in its place after a while. */
   replaceCandidate(candidate: SimCandidate, how: "crash" | "stop", afterMs: number): void;
   replaceController(controller: SimController, how: "crash" | "stop", afterMs: number): void;
+  /** The next write of a status in this cluster fails. */
+  loseStatus(cluster: number): void;
   note(text: string): void;
 }
 
@@ -176,6 +178,11 @@ export class ClusterFaults {
       void cluster.connect().patch(leaseRef, { metadata: { finalizers: kept } }); // what was being deleted, goes
       if (draws.happens(0.5)) cluster.remove(leaseRef);
       return "";
+    });
+    this.#on("statusLost", 1.5, (draws) => {
+      const cluster = draws.pick([0, 1]);
+      this.#stage.loseStatus(cluster);
+      return `of cluster ${cluster}`;
     });
     let deleted = false; // two of them are left to the fence
     this.#on("recordDeleted", 8, () => {

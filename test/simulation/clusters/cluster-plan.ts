@@ -20,7 +20,7 @@ export const clusterFaultNames: readonly ClusterFault[] = [
   ...(["pause", "suspend", "crash", "wallStep", "drift"] as const),
   ...(["controllerPause", "controllerCrash", "controllerRestart"] as const),
   ...(["edit", "editFlood", "deletion", "finalizerTaken", "recordDeleted"] as const),
-  ...(["resign", "stopAndStart", "mixedSpecs", "aimed"] as const),
+  ...(["resign", "stopAndStart", "mixedSpecs", "aimed", "statusLost"] as const),
 ];
 export type ClusterFault =
   | (typeof networkFaults)[number]
@@ -30,13 +30,16 @@ export type ClusterFault =
   | ("pause" | "suspend" | "crash" | "wallStep" | "drift")
   | ("controllerPause" | "controllerCrash" | "controllerRestart")
   | ("edit" | "editFlood" | "deletion" | "finalizerTaken" | "recordDeleted")
-  | ("resign" | "stopAndStart" | "mixedSpecs" | "aimed");
+  | ("resign" | "stopAndStart" | "mixedSpecs" | "aimed" | "statusLost");
 
 /** Drawn less often: hands in the resource, and the record itself. */
 const rare: ReadonlySet<ClusterFault> = new Set(["deletion", "finalizerTaken", "recordDeleted"]);
 
 /** By which a cluster may lose its MultiClusterLease, and with it what its controller has seen. */
 const handsInTheResource: readonly ClusterFault[] = ["deletion", "finalizerTaken"];
+
+/** Whatever these do, no leader is lost to it. */
+export const gentle: ReadonlySet<ClusterFault> = new Set(["statusLost", "wallStep", "edit", "editFlood", "mixedSpecs"]);
 
 /** One candidate before its run begins. */
 export interface CandidatePlan {

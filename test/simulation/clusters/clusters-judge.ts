@@ -1,5 +1,6 @@
 import { check, type EventOf, type HistoryEvent, type Violation } from "../history.ts";
 import { bugs, lostTermProblems, termsOf, type Term, type Verdict } from "../judge.ts";
+import { gentle } from "./cluster-plan.ts";
 import type { PlayedClusters } from "./clusters-run.ts";
 import type { BookedWrite } from "./signal-book.ts";
 
@@ -20,7 +21,7 @@ export function judgeClusters(run: PlayedClusters): Verdict {
     ...storedProblems(run),
     ...leaderProblems(run, terms, ledShare),
     ...successionProblems(run, terms),
-    ...lostTermProblems({ events: unforced(run), healedAtMs: run.ledFromMs }),
+    ...lostTermProblems({ events: unforced(run), healedAtMs: isGentle(run) ? 0 : run.ledFromMs }),
     ...outageProblems(run),
     ...bugs(events),
   ];
@@ -130,6 +131,11 @@ function successionProblems(run: PlayedClusters, terms: readonly Term[]): Violat
   const text = `a successor starts ${ms(tookMs)} after the release; within ${ms(withinMs)} one must`;
   if (tookMs > withinMs) problems.push({ invariant: "L2", atMs: release.atMs + withinMs, text });
   return problems;
+}
+
+/** #74: among these one lost status write, which is written again at once. */
+function isGentle({ plan }: PlayedClusters): boolean {
+  return [...plan.faults].every((fault) => gentle.has(fault));
 }
 
 /** The history without the death that was our own doing. */

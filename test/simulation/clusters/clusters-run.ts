@@ -60,6 +60,8 @@ export class ClustersRun implements ClusterStage {
   readonly #candidates = new Map<string, SimCandidate>();
   readonly #controllers = new Map<string, SimController>();
   readonly #absent = new Map<string, () => void>();
+  /** The clusters whose next write of a status fails. */
+  readonly #lostStatus = new Set<number>();
   #sends = 0;
 
   constructor(plan: ClusterPlan, chance: Chance) {
@@ -145,6 +147,10 @@ export class ClustersRun implements ClusterStage {
     this.#joinAfter(label, afterMs, () => this.#startController(label, cluster));
   }
 
+  loseStatus(cluster: number): void {
+    this.#lostStatus.add(cluster);
+  }
+
   note(text: string, who = "faults"): void {
     this.#events.push({ what: "note", atMs: this.world.nowMs, who, text });
   }
@@ -223,7 +229,9 @@ export class ClustersRun implements ClusterStage {
   }: Pick<ClusterClientParts, "host" | "name" | "sent"> & { readonly cluster: number }): ClusterClient {
     const { world, chance } = this;
     const [network, server] = [this.networkOf(cluster), this.clusters[cluster] ?? this.clusters[0]];
-    return new ClusterClient({ ...parts, world, network, cluster: server, draws: chance.of("watches") });
+    const losesStatus = (): boolean => this.#lostStatus.delete(cluster);
+    const draws = chance.of("watches");
+    return new ClusterClient({ ...parts, world, network, cluster: server, draws, losesStatus });
   }
 
   #cluster(): FakeKubernetes {
@@ -255,6 +263,7 @@ export class ClustersRun implements ClusterStage {
 
   #heal(): void {
     this.note("everything heals");
+    this.#lostStatus.clear();
     for (const network of this.apiNetworks) network.heal();
     this.storageNetwork.heal();
     for (const { host } of [...this.#everyCandidate, ...this.#everyController]) host.resume((items) => items);

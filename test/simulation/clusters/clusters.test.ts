@@ -95,6 +95,11 @@ describe("two simulated clusters", () => {
     expect(strikes(results, "controllerCrash")).toBeGreaterThan(2);
   });
 
+  test("#74: lose no leader to a status write that fails", slow, async () => {
+    const results = await play(2, { faults: ["statusLost"] });
+    expect(strikes(results, "statusLost")).toBeGreaterThan(6);
+  });
+
   test("#75: restart controllers, and kill candidates", slow, async () => {
     const results = await play(2, { faults: ["controllerRestart", "crash", "aimed"] });
     expect(strikes(results, "controllerRestart")).toBeGreaterThan(2);
