@@ -1,5 +1,5 @@
 // Goal: a candidate or a controller that dies, or stands still and comes back, makes no second leader, and a
-// controller's replica that dies no change at all (K-103, K-104). Method: signals to real processes, a journal as judge.
+// controller's replica that dies no change at all (K-103, K-104). Method: signals to processes, a journal as judge.
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { Candidate } from "../process/support/candidate-process.ts";
