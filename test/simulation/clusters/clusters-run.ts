@@ -157,6 +157,9 @@ export class ClustersRun implements ClusterStage {
 
   #kill(candidate: SimCandidate): void {
     candidate.kill();
+    const { identity: who, label } = candidate;
+    this.#events.push({ what: "workEnds", atMs: this.world.nowMs, who, term: 0 }); // whichever it was, nothing of it runs
+    this.#candidates.delete(label);
   }
 
   #joinAfter(label: string, ms: number, begin: () => void): void {
@@ -275,7 +278,6 @@ export class ClustersRun implements ClusterStage {
     const leader = this.candidates().find(({ identity, elector }) => holder === identity && elector.isLeader());
     if (leader === undefined || this.candidates().length < 2) return undefined;
     this.#kill(leader);
-    this.#candidates.delete(leader.label);
     return { atMs: this.world.nowMs, who: leader.identity };
   }
 
