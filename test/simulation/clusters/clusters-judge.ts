@@ -113,7 +113,7 @@ function leaderProblems(run: PlayedClusters, terms: readonly Term[], ledShare: n
 
 /** Section 4: after the death of a leader within L + P + 2 s, after a release within P + 2 s, by the slowest clock. */
 function successionProblems(run: PlayedClusters, terms: readonly Term[]): Violation[] {
-  const { plan, book, killed, resignedAtMs, stoppedAtMs } = run;
+  const { plan, events, killed, resignedAtMs, stoppedAtMs } = run;
   const { drift } = plan.api;
   const problems: Violation[] = [];
   const retryPeriodMs = Math.max(...plan.candidates.map(({ preset }) => preset.retryPeriodMs));
@@ -124,13 +124,23 @@ function successionProblems(run: PlayedClusters, terms: readonly Term[]): Violat
     const text = `the next leader comes ${ms(tookMs)} after a death; within ${ms(withinMs)} one must`;
     if (tookMs > withinMs) problems.push({ invariant: "L1", atMs: killed.atMs + withinMs, text });
   }
-  const release = book.writes.find(({ atMs, holder }) => holder === "" && atMs > resignedAtMs && atMs < stoppedAtMs);
-  if (release === undefined || plan.candidates.length - (killed === undefined ? 0 : 1) < 2) return problems;
+  const resigned = resignedAt(events, resignedAtMs);
+  const remaining = plan.candidates.length - (killed === undefined ? 0 : 1);
+  if (resigned === undefined || remaining < 2 || resigned > stoppedAtMs) return problems;
   const withinMs = (2.2 * retryPeriodMs + spreadMs) / (1 - drift);
-  const tookMs = (terms.find(({ fromMs }) => fromMs > release.atMs)?.fromMs ?? Infinity) - release.atMs;
-  const text = `a successor starts ${ms(tookMs)} after the release; within ${ms(withinMs)} one must`;
-  if (tookMs > withinMs) problems.push({ invariant: "L2", atMs: release.atMs + withinMs, text });
+  const tookMs = (terms.find(({ fromMs }) => fromMs > resigned)?.fromMs ?? Infinity) - resigned;
+  const text = `a successor starts ${ms(tookMs)} after the resignation; within ${ms(withinMs)} one must`;
+  if (tookMs > withinMs) problems.push({ invariant: "L2", atMs: resigned + withinMs, text });
   return problems;
+}
+
+/** When the work of whoever resigned has ended, so that the lease can be released. */
+function resignedAt(events: readonly HistoryEvent[], fromMs: number): number | undefined {
+  const later = events.filter(({ atMs }) => atMs >= fromMs);
+  const stop = later.find((event) => event.what === "stop" && event.reason === "resigned");
+  if (stop === undefined) return undefined;
+  const workEnds = later.find(({ what, who }) => what === "workEnds" && who === stop.who);
+  return Math.max(stop.atMs, workEnds?.atMs ?? stop.atMs);
 }
 
 /** #74: among these one lost status write, which is written again at once. */
