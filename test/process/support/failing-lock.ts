@@ -22,11 +22,11 @@ export class FailingLock implements ResourceLock {
   readonly #lock: ResourceLock;
   #fault: LockFault | undefined;
 
-  constructor(lock: ResourceLock, identity: string = lock.identity) {
+  constructor(lock: ResourceLock, identity: string = lock.identity, minWriteIntervalMs?: number) {
     this.#lock = lock;
     this.identity = identity;
     this.description = lock.description;
-    if (lock.minWriteIntervalMs !== undefined) this.minWriteIntervalMs = lock.minWriteIntervalMs;
+    if (minWriteIntervalMs !== undefined) this.minWriteIntervalMs = minWriteIntervalMs;
     const watch = lock.watch?.bind(lock);
     if (watch !== undefined) this.watch = watch;
   }
