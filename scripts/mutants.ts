@@ -2,7 +2,7 @@
 // fails if one survives, if one no longer applies, or if the code as it is does not pass the very same runs.
 import { fileURLToPath } from "node:url";
 import { mutants } from "../test/simulation/mutants/index.ts";
-import type { Scenario } from "../test/simulation/mutants/mutant.ts";
+import type { Mutant, Scenario } from "../test/simulation/mutants/mutant.ts";
 import { Baseline } from "./mutants/baseline.ts";
 import { Copy } from "./mutants/copy.ts";
 import { parseOptions, usage, type Options } from "./mutants/options.ts";
@@ -30,8 +30,10 @@ function newCopy(): Copy {
 
 async function main({ only, jobs, seeds }: Options): Promise<number> {
   const asked = mutants.filter(({ id }) => only.length === 0 || only.some((one) => matches(id, one)));
-  const bySeeds: Scenario = { seeds: { from: 1, to: seeds, invariant: "any" } };
-  const chosen = seeds === 0 ? asked : asked.map((mutant) => ({ ...mutant, scenario: bySeeds }));
+  const bySeeds = ({ scenario }: Mutant): Scenario => ({
+    seeds: { ...scenario.seeds, from: 1, to: seeds, invariant: "any" },
+  });
+  const chosen = seeds === 0 ? asked : asked.map((mutant) => ({ ...mutant, scenario: bySeeds(mutant) }));
   if (chosen.length === 0) throw new Error(`no mutant is named ${only.join(", ")}`);
   const startedMs = performance.now();
   const baseline = await Baseline.measure(newCopy(), chosen);

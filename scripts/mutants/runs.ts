@@ -59,8 +59,7 @@ export interface SeedRun {
 /** Plays seeds until one breaks the promise. */
 export async function runSeeds(folder: string, seeds: Seeds, invariant = seeds.invariant): Promise<SeedRun> {
   const script = join(folder, "test/simulation/mutants/run-seeds.ts");
-  const drift = seeds.drift === undefined ? [] : [String(seeds.drift)];
-  const end = await node([script, String(seeds.from), String(seeds.to), invariant, ...drift], folder, longestRunMs);
+  const end = await node([script, JSON.stringify({ ...seeds, invariant })], folder, longestRunMs);
   if (end === "late") {
     return { trouble: `seeds ${seeds.from} to ${seeds.to} did not end in ${longestRunMs / 1000} s` };
   }

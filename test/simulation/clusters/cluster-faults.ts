@@ -28,6 +28,8 @@ export interface ClusterStage {
   /** Kills or stops a process, and brings another one in its place after a while. */
   replaceCandidate(candidate: SimCandidate, how: "crash" | "stop", afterMs: number): void;
   replaceController(controller: SimController, how: "crash" | "stop", afterMs: number): void;
+  /** A candidate of a short lease signals whoever holds the lease, as gke-labs' lock does. It never acts. */
+  signalImpatiently(cluster: number): void;
   /** The next write of a status in this cluster fails. */
   loseStatus(cluster: number): void;
   note(text: string): void;
@@ -178,6 +180,11 @@ export class ClusterFaults {
       void cluster.connect().patch(leaseRef, { metadata: { finalizers: kept } }); // what was being deleted, goes
       if (draws.happens(0.5)) cluster.remove(leaseRef);
       return "";
+    });
+    this.#on("impatient", 4, (draws) => {
+      const cluster = draws.pick([0, 1]);
+      for (let nth = 0; nth < 5; nth += 1) world.after(2_000 * nth, () => this.#stage.signalImpatiently(cluster));
+      return `in cluster ${cluster}`;
     });
     this.#on("statusLost", 1.5, (draws) => {
       const cluster = draws.pick([0, 1]);

@@ -20,7 +20,7 @@ export const clusterFaultNames: readonly ClusterFault[] = [
   ...(["pause", "suspend", "crash", "wallStep", "drift"] as const),
   ...(["controllerPause", "controllerCrash", "controllerRestart"] as const),
   ...(["edit", "editFlood", "deletion", "finalizerTaken", "recordDeleted"] as const),
-  ...(["resign", "stopAndStart", "mixedSpecs", "aimed", "statusLost"] as const),
+  ...(["resign", "stopAndStart", "mixedSpecs", "aimed", "statusLost", "impatient"] as const),
 ];
 export type ClusterFault =
   | (typeof networkFaults)[number]
@@ -30,7 +30,7 @@ export type ClusterFault =
   | ("pause" | "suspend" | "crash" | "wallStep" | "drift")
   | ("controllerPause" | "controllerCrash" | "controllerRestart")
   | ("edit" | "editFlood" | "deletion" | "finalizerTaken" | "recordDeleted")
-  | ("resign" | "stopAndStart" | "mixedSpecs" | "aimed" | "statusLost");
+  | ("resign" | "stopAndStart" | "mixedSpecs" | "aimed" | "statusLost" | "impatient");
 
 /** Drawn less often: hands in the resource, and the record itself. */
 const rare: ReadonlySet<ClusterFault> = new Set(["deletion", "finalizerTaken", "recordDeleted"]);

@@ -1,4 +1,5 @@
 import { MultiClusterLeaseLock } from "../../../src/kubernetes/multi-cluster-lease-lock.ts";
+import { microTime } from "../../../src/system/micro-time.ts";
 import { FakeKubernetes } from "../../../src/testing/fake-kubernetes.ts";
 import type { Chance } from "../chance.ts";
 import type { HistoryEvent } from "../history.ts";
@@ -60,6 +61,7 @@ export class ClustersRun implements ClusterStage {
   readonly #candidates = new Map<string, SimCandidate>();
   readonly #controllers = new Map<string, SimController>();
   readonly #absent = new Map<string, () => void>();
+  readonly #impatient = new SimHost(this.world, { rate: 1, wallMs: 1_790_000_000_000 });
   /** The clusters whose next write of a status fails. */
   readonly #lostStatus = new Set<number>();
   #sends = 0;
@@ -145,6 +147,18 @@ export class ClustersRun implements ClusterStage {
     const { label, cluster } = controller;
     this.#controllers.delete(label);
     this.#joinAfter(label, afterMs, () => this.#startController(label, cluster));
+  }
+
+  signalImpatiently(cluster: number): void {
+    const { world } = this;
+    const holderIdentity = `impatient-${cluster}`;
+    const renewTime = microTime((1_790_000_000_000 + world.nowMs) * 1_000);
+    const durations = { leaseDurationSeconds: 6, renewDeadlineSeconds: 4, retryPeriodSeconds: 2 };
+    const body = { spec: { holderIdentity, renewTime, ...durations, leaseTransitions: null } };
+    const server = this.clusters[cluster] ?? this.clusters[0];
+    if (world.nowMs >= faultyMs || server.stored(leaseRef) === undefined) return;
+    this.#book.send(body, { host: this.#impatient, atMs: world.nowMs });
+    void server.connect().patch(leaseRef, body);
   }
 
   loseStatus(cluster: number): void {

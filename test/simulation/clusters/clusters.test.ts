@@ -73,7 +73,7 @@ describe("two simulated clusters", () => {
   });
 
   test("#72: wait for the duration of the holder, however short the challenger's is", slow, async () => {
-    const results = await play(2, { faults: ["mixedSpecs", "crash", "aimed"] });
+    const results = await play(2, { faults: ["mixedSpecs", "crash", "aimed", "impatient"] });
     expect(strikes(results, "crash")).toBeGreaterThan(2);
     expect(results.some(({ plan }) => plan.candidates.some(({ preset }) => preset.leaseDurationMs !== 15_000))).toBe(
       true,

@@ -1,5 +1,10 @@
 import type { Seeds } from "./mutant.ts";
 
+/** Releases, seen late by controllers that fail in turn. */
+const ofLaggingWatches: readonly string[] = [
+  ...["resign", "watchLate", "late", "reordered", "controllerCrash", "controllerPause", "aimed"],
+];
+
 /**
  * Flaws that the simulation once did not see: beside their tests, a run of it must find them by itself. Some seeds of
  * each; where a change moves the draws of the simulation, `npm run mutants -- --only N9 --seeds 200` finds others.
@@ -12,5 +17,9 @@ export const bySeeds: ReadonlyMap<string, Seeds> = new Map([
   ["N17", { from: 215, to: 217, invariant: "L3" }], // a proxy that repeats a write and answers the second time
   ["N18", { from: 255, to: 257, invariant: "L5" }], // a server that refuses everything for a while
   ["N21", { from: 215, to: 217, invariant: "S3" }], // a deletion under a leader whose work lingers
+  ["M1", { stage: "clusters", from: 4, to: 4, invariant: "S3" }], // hosts whose wall clocks are years apart
+  ["M2", { stage: "clusters", from: 10, to: 10, invariant: "S3" }], // a candidate of a short lease that never waits
+  ["M4", { stage: "clusters", faults: ofLaggingWatches, from: 1, to: 1, invariant: "S6" }],
+  ["M4b", { stage: "clusters", from: 7, to: 8, invariant: "L2" }], // a resignation
   ["D3", { from: 109, to: 111, invariant: "S8" }], // a process that stood with a renewal under way, and a check
 ]);

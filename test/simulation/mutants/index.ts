@@ -1,5 +1,6 @@
 import { bySeeds } from "./by-seeds.ts";
 import { controllerFlaws } from "./controller-flaws.ts";
+import { flawsOfClusters } from "./flaws-of-clusters.ts";
 import { flawsOfDecisions } from "./flaws-of-decisions.ts";
 import { flawsOfFolding } from "./flaws-of-folding.ts";
 import { knownFlaws } from "./known-flaws.ts";
@@ -13,6 +14,7 @@ export const mutants: readonly Mutant[] = [
   ...flawsOfFolding,
   ...ownDefects,
   ...controllerFlaws,
+  ...flawsOfClusters,
 ].map((mutant) => {
   const seeds = bySeeds.get(mutant.id);
   return seeds === undefined ? mutant : { ...mutant, scenario: { ...mutant.scenario, seeds } };

@@ -1,3 +1,5 @@
+import type { Stage } from "../jobs.ts";
+
 /** One place that a mutant changes: `find` is there exactly once, as it stands. */
 export interface Edit {
   readonly file: string;
@@ -13,6 +15,10 @@ export interface NamedTests {
 
 /** Runs of the simulation of which one must break this promise. The code as it is breaks none in any of them. */
 export interface Seeds {
+  /** Default `"election"`. */
+  readonly stage?: Stage;
+  /** Exactly these faults, instead of the drawn ones. */
+  readonly faults?: readonly string[];
   readonly from: number;
   readonly to: number;
   readonly drift?: number;

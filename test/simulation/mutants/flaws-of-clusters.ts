@@ -1,0 +1,53 @@
+import type { Edit, Mutant, Seeds } from "./mutant.ts";
+
+function inController(name: string, find: string, replace: string): Edit {
+  return { file: `src/controller/${name}.ts`, find, replace };
+}
+
+function inKubernetes(name: string, find: string, replace: string): Edit {
+  return { file: `src/kubernetes/${name}.ts`, find, replace };
+}
+
+function clusters(from: number, to: number, more: Pick<Seeds, "invariant" | "faults">): { readonly seeds: Seeds } {
+  return { seeds: { stage: "clusters", from, to, ...more } };
+}
+
+/** Flaws of gke-labs' lock and controller, and those that broke a model of ours, which two clusters must show. */
+export const flawsOfClusters: readonly Mutant[] = [
+  {
+    id: "M3b",
+    flaw: "Any status that names me confirms my signal: a term must be seen that outlasts what the storage has.",
+    edits: [
+      inKubernetes(
+        "confirmation",
+        "if (mine && stamp === signal.renewTime && term !== undefined) return",
+        "if (mine && term !== undefined) return",
+      ),
+    ],
+    scenario: clusters(2, 3, { invariant: "S2" }),
+  },
+  {
+    id: "M6b",
+    flaw: "The controller renews by itself, with or without a new signal: #75 must see a pair stored twice.",
+    edits: [
+      inController(
+        "reconcile-lease",
+        "if (data.leaseDurationSeconds !== undefined) return isLater(renewTime, data.renewTime);",
+        "if (data.leaseDurationSeconds !== undefined) return true;",
+      ),
+    ],
+    scenario: clusters(1, 1, { invariant: "S4" }),
+  },
+  {
+    id: "M8",
+    flaw: "A status write that fails is left to a requeue: #74 must see that one of them deposes a leader.",
+    edits: [
+      inController(
+        "cluster-lane",
+        "if (this.#failures > 0) await sleep(clock, longestMs * (0.5 + random.next() / 2), signal);",
+        "await sleep(clock, 9_000 + 0 * longestMs * random.next(), signal);",
+      ),
+    ],
+    scenario: clusters(10, 10, { invariant: "L3", faults: ["statusLost"] }),
+  },
+];
