@@ -3,7 +3,8 @@
 // scripted for each case; deadlines pass on a clock that the test moves.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import type { AddressInfo } from "node:net";
+import { get } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { inspect } from "node:util";
@@ -60,13 +61,35 @@ describe("connections", () => {
     expect(server.handshakes).toBe(2);
   });
 
-  it("K-2 keeps idle connections for 75 s, which is less than the server does", () => {
-    const pools = new KubernetesPools(true);
+  it("K-2 keeps idle connections for 75 s, which is less than the server does, and used ones for longer", async () => {
+    await using server = await ScriptedServer.start();
+    const pools = new KubernetesPools(false);
     const none = { ca: undefined, cert: undefined, key: undefined, pfx: undefined, passphrase: undefined };
     const tls = { ...none, servername: undefined, rejectUnauthorized: undefined };
-    const agent = pools.agentFor("request", { headers: {}, tls, agent: undefined }, false);
-    expect(Reflect.get(agent, "options")).toMatchObject({ keepAlive: true, timeout: 75_000 });
-    expect(pools.agentFor("watch", { headers: {}, tls, agent: undefined }, false)).not.toBe(agent);
+    const credentials = { headers: {}, tls, agent: undefined };
+    const agent = pools.agentFor("request", credentials, false);
+    expect(pools.agentFor("watch", credentials, false)).not.toBe(agent);
+    const sockets = (): Socket[] => Object.values(agent.freeSockets).flatMap((free) => free ?? []);
+    const answered = (): Promise<unknown> =>
+      new Promise((resolve) =>
+        get({ agent, port: server.port }, (answer) => answer.resume().on("end", resolve)).on("error", resolve),
+      );
+    await answered();
+    await until(() => sockets().length === 1);
+    const [socket] = sockets();
+    expect(socket?.timeout).toBe(75_000);
+    server.answer = () => socket?.emit("timeout"); // as if a watch were silent for so long
+    const pending = answered();
+    await until(() => server.requests.length === 2);
+    expect(socket?.destroyed).toBe(false);
+    server.answer = (_request, response) => sendJson(response, 200, lease());
+    await answered(); // over another connection
+    await until(() => sockets().length === 1);
+    const [other] = sockets();
+    other?.emit("timeout");
+    expect([other === socket, other?.destroyed]).toEqual([false, true]);
+    await server.stop();
+    expect(await pending).toMatchObject({ code: "ECONNRESET" });
     pools.close();
   });
 
