@@ -51,7 +51,7 @@ describe("the pauses between attempts", () => {
       const tenth = Math.floor(((again[0]?.atMs ?? 0) - startMs) / 100);
       tenths[tenth] = (tenths[tenth] ?? 0) + 1;
     }
-    expect(tenths.slice(0, 8)).toEqual(new Array(8).fill(0));
+    expect(tenths.slice(0, 8)).toEqual(Array.from({ length: 8 }, () => 0));
     expect(Math.min(...tenths.slice(8))).toBeGreaterThan(3);
     expect(Math.max(...tenths)).toBeLessThan(25);
     over.abort();

@@ -172,7 +172,8 @@ export class ClustersRun implements ClusterStage {
   #kill(candidate: SimCandidate): void {
     candidate.kill();
     const { identity: who, label } = candidate;
-    this.#events.push({ what: "workEnds", atMs: this.world.nowMs, who, term: 0 }); // whichever it was, nothing of it runs
+    // Whichever term it was: nothing of it runs.
+    this.#events.push({ what: "workEnds", atMs: this.world.nowMs, who, term: 0 });
     this.#candidates.delete(label);
   }
 

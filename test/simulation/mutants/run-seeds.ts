@@ -6,7 +6,8 @@ import type { Seeds } from "./mutant.ts";
 const [asked = ""] = process.argv.slice(2);
 
 async function firstViolation(): Promise<{ seed: number; invariant: string; text: string } | undefined> {
-  const { from, to, invariant, stage = "election", ...options } = JSON.parse(asked) as Seeds; // cast: by scripts/mutants
+  const seeds = JSON.parse(asked) as Seeds; // cast: by scripts/mutants
+  const { from, to, invariant, stage = "election", ...options } = seeds;
   for (let seed = from; seed <= to; seed += 1) {
     const { violations } = await playOn(stage, seed, options);
     const found = violations.find((violation) => invariant === "any" || violation.invariant === invariant);
