@@ -44,7 +44,7 @@ describe("the pauses between attempts", () => {
     const startMs = clock.monotonicMs();
     cluster.endWatches(new StorageUnavailableError("restarted"));
     await clock.advance(1_600);
-    const tenths = new Array<number>(16).fill(0);
+    const tenths = Array.from({ length: 16 }, () => 0);
     for (const { log } of clients) {
       const again = log.filter(({ atMs }) => atMs > startMs);
       expect(again).toHaveLength(1);
