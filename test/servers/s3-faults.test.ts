@@ -269,8 +269,8 @@ describeOn(ownS3Server, (start) => {
   });
 
   describe("removals", () => {
-    // versitygw has once taken two conditional writes that named one ETag, in some 1,500 rounds under load. Each call of
-    // the driver is one request with one condition, and both were answered with 200, so one such round is let pass
+    // versitygw has once taken two conditional writes that named one ETag, in some 1,500 rounds under load. Each call
+    // of the driver is one request with one condition, and both were answered with 200, so one such round is let pass
     // here; the double of test/storage/s3.test.ts, which is exact, is asked the same.
     test("of 16 removers one wins in each of 50 rounds, and creators over the tombstone have one winner too", async () => {
       let taken = 0;
