@@ -11,7 +11,6 @@ export type S3CommandClass = new (input: never) => object;
 /** The commands that we send: `import * as commands from "@aws-sdk/client-s3"` fits. */
 export interface S3Commands {
   readonly GetObjectCommand: S3CommandClass;
-  readonly HeadObjectCommand: S3CommandClass;
   readonly PutObjectCommand: S3CommandClass;
   readonly ListObjectsV2Command: S3CommandClass;
   /** For what a probe leaves behind, only. */

@@ -10,6 +10,7 @@ import { lifecycleFindings } from "./s3-lifecycle.ts";
 import { listObjects } from "./s3-list.ts";
 import { loadS3 } from "./s3-package.ts";
 import { isAws, s3Settings, s3UrlOptions, type ResolvedS3Settings, type S3StorageOptions } from "./s3-settings.ts";
+import { tombstoneOf } from "./s3-tombstone.ts";
 import { nonce, tombstoneName, trailerBytes, trailerName, withoutTrailer, withTrailer } from "./s3-trailer.ts";
 import type { DriverOpenOptions } from "./storage-driver.ts";
 import type { StorageUrl } from "./storage-url.ts";
@@ -225,15 +226,11 @@ export class S3Storage extends VersionedLeaseStorage implements ProbeHooks {
     }
   }
 
-  /** The ETag of what stands for a removed key, `undefined` if there is anything else or nothing. */
   async #tombstoneOf(key: string, signal: AbortSignal): Promise<string | undefined> {
     try {
-      const answer = await this.#bucket.send("HeadObjectCommand", { Key: this.#name(key) }, signal);
-      const etag = etagOf(answer);
-      return metadataOf(answer, tombstoneName) === undefined || etag === undefined ? undefined : `"${etag}"`;
+      return await tombstoneOf(this.#bucket, this.#name(key), signal);
     } catch (error) {
       signal.throwIfAborted();
-      if (statusOf(error) === 404) return undefined; // deleted since by somebody else; it was there when we lost
       throw this.#error(error, { operation: "create", key, applied: "no" });
     }
   }

@@ -25,7 +25,7 @@ interface Passing {
  * asks for. It hands on host and signature as they are, so that the server behind has to take its address for its own.
  */
 export class S3Faults implements StorageFaults<S3Storage>, AsyncDisposable {
-  /** Requests that stand for calls; the look at what refused a create (`HEAD`) is not one. */
+  /** Requests that stand for calls; the look at what refused a create (a `GET` of a range) is not one. */
   requests = 0;
   /** How many conditional reads were answered with 304. */
   unchanged = 0;
@@ -153,6 +153,7 @@ function refuse(response: ServerResponse, status: number, code: string, more: Re
 
 function operationOf({ method, url = "", headers }: IncomingMessage): StorageOperation | undefined {
   const isList = /[?&]list-type=2/.test(url);
+  if (headers.range !== undefined) return undefined;
   if (method === "GET") return isList ? (/[?&]max-keys=1(&|$)/.test(url) ? "health" : "list") : "read";
   if (method !== "PUT") return undefined;
   if (headers["if-none-match"] !== undefined) return "create";
