@@ -95,7 +95,7 @@ export class TwoClusters implements AsyncDisposable {
   /** One more replica of a cluster's controller; resolves when it runs, the only one when it writes. */
   async startController(of: ClusterName, options: ControllerOptions = {}): Promise<Tenure> {
     const { serverPort, storageUrl = this.storageUrl } = options;
-    const kubeconfig = await this.#fileOf(of, "controller", serverPort);
+    const kubeconfig = await this.fileOf(of, "controller", serverPort);
     const env = { NODE_COMPILE_CACHE: compileCache, ...options.env };
     const poll = this.timing === quick ? "1s" : "2s";
     const places = ["--namespaces", this.namespace, "--lease-namespace", this.namespace, "--kubeconfig", kubeconfig];
@@ -119,7 +119,7 @@ export class TwoClusters implements AsyncDisposable {
   /** Starts a candidate of a cluster, maybe through a proxy before its API server. */
   async start(of: ClusterName, label: string, options: CandidateOptions = {}): Promise<Candidate> {
     const { serverPort, env, ...settings } = options;
-    const file = await this.#fileOf(of, "candidate", serverPort);
+    const file = await this.fileOf(of, "candidate", serverPort);
     const { timing } = this;
     return this.candidates.start(label, { timing, ...settings, env: { KUBECONFIG: file, ...env } });
   }
@@ -137,6 +137,13 @@ export class TwoClusters implements AsyncDisposable {
     const withinMs = patienceMs;
     await Promise.all([candidate.until("watchLive", { withinMs }), candidate.until("newLeader", { withinMs })]);
     return candidate;
+  }
+
+  /** The kubeconfig of an account with the shipped rights, maybe through a proxy before its API server. */
+  async fileOf(of: ClusterName, who: "controller" | "candidate", serverPort?: number): Promise<string> {
+    const kube = this.#pair[of];
+    const account = this.#account(of, who);
+    return kube.fileOf(serverPort === undefined ? account : kube.through(serverPort, account));
   }
 
   /** What a cluster shows; `undefined` if it has no lease, or one that nobody answered. */
@@ -184,12 +191,6 @@ export class TwoClusters implements AsyncDisposable {
     for (const [who, rules] of Object.entries({ controller: controllerRights(), candidate: candidateRights() })) {
       this.#accounts.set(`${of} ${who}`, await kube.candidate(namespace, rules));
     }
-  }
-
-  async #fileOf(of: ClusterName, who: "controller" | "candidate", serverPort?: number): Promise<string> {
-    const kube = this.#pair[of];
-    const account = this.#account(of, who);
-    return kube.fileOf(serverPort === undefined ? account : kube.through(serverPort, account));
   }
 
   #account(of: ClusterName, who: "controller" | "candidate"): KubeConfig {
