@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
-import { compareWireTimes, parseWireTime } from "../kubernetes/micro-time.ts";
+import { isLater, parseWireTime } from "../kubernetes/micro-time.ts";
+import { isSpent, type SpentSignal } from "./spent-signals.ts";
 
 /** What one spec says: who asks, and for what. */
 export interface Signal {
@@ -17,7 +18,7 @@ export interface Signal {
 export interface Candidate extends Signal {
   /** The generation of the spec that brought the signal. */
   readonly generation: number;
-  /** When this process received the signal. */
+  /** When this process received the signal; where a later one came before it, when that came. */
   readonly changedMs: number;
   /** Since when its signals have followed each other without a gap. */
   readonly freshSinceMs: number;
@@ -27,11 +28,19 @@ export interface Candidate extends Signal {
   readonly offsetMs: number;
 }
 
+/** When a generation of the spec was first seen. */
+export interface GenerationReceipt {
+  readonly generation: number;
+  readonly receivedMs: number;
+}
+
 /** How a signal was received. */
 export interface SignalReceipt {
   readonly nowMs: number;
   readonly wallMs: number;
   readonly generation: number;
+  /** What was received of this resource so far, lowest first. */
+  readonly generations: readonly GenerationReceipt[];
   readonly found: boolean;
   /** The duration of candidates that name none. */
   readonly defaultLeaseMs: number;
@@ -46,6 +55,7 @@ export interface CandidateQuestion {
   readonly storedRenewTime: string | undefined;
   readonly storedTerm: number;
   readonly highestTerm: number;
+  readonly spent: readonly SpentSignal[];
   readonly defaultLeaseMs: number;
 }
 
@@ -66,17 +76,23 @@ export function noteSignal(table: readonly Candidate[], signal: Signal, receipt:
     const repeated = { ...before, ...signal }; // other durations, at the most
     return isDeepStrictEqual(repeated, before) ? table : table.map((other) => (other === before ? repeated : other));
   }
-  const { nowMs, wallMs, generation, found, defaultLeaseMs } = receipt;
-  const goesOn = before !== undefined && isRecent(before, nowMs, defaultLeaseMs);
+  const { wallMs, generation, found, defaultLeaseMs } = receipt;
+  const changedMs = youngestMs(receipt);
+  const goesOn = before !== undefined && isRecent(before, changedMs, defaultLeaseMs);
   const candidate: Candidate = {
     ...signal,
     generation,
-    changedMs: nowMs,
-    freshSinceMs: goesOn ? before.freshSinceMs : nowMs,
+    changedMs,
+    freshSinceMs: goesOn ? before.freshSinceMs : changedMs,
     found,
     offsetMs: offsetOf(signal.renewTime, wallMs),
   };
   return [...table.filter((other) => other !== before), candidate].slice(-mostCandidates);
+}
+
+/** A signal was sent before every later generation was seen: an event can be late by minutes. */
+function youngestMs({ nowMs, generation, generations }: SignalReceipt): number {
+  return generations.find((later) => later.generation > generation)?.receivedMs ?? nowMs;
 }
 
 /** How long a candidate asks others to wait. */
@@ -90,13 +106,15 @@ export function signalMsOf(signal: Signal, defaultLeaseMs: number): number {
 }
 
 /**
- * Whether the candidate may be acted for: this process saw its signal change lately. Of those found at the start only
- * the holder's counts, and only if it is later than the stored one: it was sent while no controller looked.
+ * Whether the candidate may be acted for: this process saw its signal change lately, and it is not what was written
+ * for it before. Of those found at the start only the holder's counts, and only if it is later than the stored one: it
+ * was sent while no controller looked.
  */
 export function isFresh(candidate: Candidate, question: CandidateQuestion): boolean {
   if (!isRecent(candidate, question.nowMs, question.defaultLeaseMs) || asksTooMuch(candidate, question)) return false;
-  if (!candidate.found) return true;
-  return candidate.identity === question.holder && isLater(candidate.renewTime, question.storedRenewTime);
+  const isHolder = candidate.identity === question.holder;
+  if (!candidate.found) return isHolder || !isSpent(question.spent, candidate);
+  return isHolder && isLater(candidate.renewTime, question.storedRenewTime);
 }
 
 /** Whether the term asked for lies too far above what is stored. */
@@ -120,13 +138,6 @@ export function pickCandidate(table: readonly Candidate[], question: CandidateQu
 export function staleTimes(table: readonly Candidate[], defaultLeaseMs: number): readonly number[] {
   const signals = table.filter(({ renewTime }) => renewTime !== undefined);
   return signals.map((candidate) => candidate.changedMs + signalMsOf(candidate, defaultLeaseMs));
-}
-
-/** Whether the first time is later than the second; what is no time is later than nothing. */
-export function isLater(first: string | undefined, second: string | undefined): boolean {
-  const [one, other] = [parseWireTime(first ?? ""), parseWireTime(second ?? "")];
-  if (one === undefined) return false;
-  return other === undefined || compareWireTimes(one, other) > 0;
 }
 
 function isRecent(candidate: Candidate, nowMs: number, defaultLeaseMs: number): boolean {

@@ -4,6 +4,7 @@ import { multiClusterLeaseBounds } from "../kubernetes/multi-cluster-lease.ts";
 import { leaseDataToRecord } from "../lock/record-codec.ts";
 import type { LeaseData, LeaseObject } from "../storage/lease-storage.ts";
 import { printable } from "../system/logger.ts";
+import { noteSpent } from "./spent-signals.ts";
 import type { GlobalRecord, GlobalView, LeaseMemory, ReconcileSettings } from "./lease-view.ts";
 
 /** What is known of one lease beside its MultiClusterLease. */
@@ -29,6 +30,8 @@ export function unknownLease(nowMs: number): KnownLease {
       highest: { term: 0, holder: "" },
       lastWaitMs: 0,
       shown: [],
+      spent: [],
+      generations: [],
       answered: 0,
       goWriter: false,
       knownSinceMs: nowMs,
@@ -56,13 +59,16 @@ export function receiveLease(known: KnownLease, lease: LeaseObject, receipt: Glo
   const { data, generation } = checked;
   const { memory } = known;
   const record: GlobalRecord = { kind: "record", data, generation, ...firstReceipt(known, checked, receipt) };
-  const isGo = data.holderIdentity !== "" && storedMs(data) === undefined;
+  const { holderIdentity: holder, renewTime } = data;
+  const isGo = holder !== "" && storedMs(data) === undefined;
   return {
     global: seenNow(known.global, record),
     memory: {
       ...memory,
       highest: higher(memory.highest, { term: data.leaseTransitions, holder: data.holderIdentity }),
       lastWaitMs: data.holderIdentity === "" ? 0 : storedWaitMs(data, receipt.settings),
+      // A Go controller stores times of its own.
+      spent: isGo ? memory.spent : noteSpent(memory.spent, { holder, renewTime }, receipt.nowMs),
       goWriter: memory.goWriter || isGo,
     },
   };

@@ -1,8 +1,9 @@
 import { microTimeInUtc } from "../kubernetes/micro-time.ts";
 import { maxReadableTerm } from "../lock/record-codec.ts";
-import { noteSignal } from "./candidates.ts";
+import { mostCandidates, noteSignal, type GenerationReceipt } from "./candidates.ts";
+import { noteSpent } from "./spent-signals.ts";
 import { higher, type KnownLease } from "./global-view.ts";
-import type { LeaseMemory, LeaseView, PairReceipt, ReconcileSettings } from "./lease-view.ts";
+import type { LeaseMemory, LeaseView, ReconcileSettings } from "./lease-view.ts";
 
 /** How an event of a MultiClusterLease was received. */
 export interface LeaseReceipt {
@@ -22,15 +23,16 @@ export function noteLease(known: KnownLease, view: LeaseView, receipt: LeaseRece
   const { nowMs, settings } = receipt;
   const defaultLeaseMs = settings.goLeaseDurationMs;
   const { generation, signal, status } = view;
+  const generations = noteGeneration(memory.generations, { generation, receivedMs: nowMs });
   const candidates =
     signal === undefined
       ? memory.candidates
-      : noteSignal(memory.candidates, signal, { ...receipt, generation, defaultLeaseMs });
+      : noteSignal(memory.candidates, signal, { ...receipt, generation, generations, defaultLeaseMs });
   const term = status.globalLeaseTransitions ?? 0;
   const noted: LeaseMemory = {
     ...memory,
-    candidates,
-    shown: shownPairs(memory.shown, view, nowMs),
+    ...{ candidates, generations },
+    ...notePair(memory, view, nowMs),
     highest: term <= maxReadableTerm ? higher(memory.highest, { term, holder: "" }) : memory.highest,
     // Its record may be gone before this process has ever read it: the status remembers whom to wait for.
     ...(global.record.kind === "nothing" && { lastWaitMs: shownWaitMs(view, settings) }),
@@ -39,12 +41,30 @@ export function noteLease(known: KnownLease, view: LeaseView, receipt: LeaseRece
   return { global, memory: noted };
 }
 
-function shownPairs(shown: readonly PairReceipt[], { status }: LeaseView, nowMs: number): readonly PairReceipt[] {
+/** A status without a fraction is a Go controller's, which shows times of its own. */
+function notePair(
+  { shown, spent }: LeaseMemory,
+  { status }: LeaseView,
+  nowMs: number,
+): Pick<LeaseMemory, "shown" | "spent"> {
   const { globalHolderIdentity: holder, globalRenewTime = "" } = status;
   const renewTime = microTimeInUtc(globalRenewTime);
-  if (holder === "" || renewTime === undefined || !globalRenewTime.includes(".")) return shown;
-  if (shown.some((pair) => pair.holder === holder && pair.renewTime === renewTime)) return shown;
-  return [...shown, { holder, renewTime, receivedMs: nowMs }].slice(-mostShown);
+  if (holder === "" || renewTime === undefined || !globalRenewTime.includes(".")) return { shown, spent };
+  const isKnown = shown.some((pair) => pair.holder === holder && pair.renewTime === renewTime);
+  return {
+    shown: isKnown ? shown : [...shown, { holder, renewTime, receivedMs: nowMs }].slice(-mostShown),
+    spent: noteSpent(spent, { holder, renewTime }, nowMs),
+  };
+}
+
+/** A version that was seen late says nothing of the ones after it. */
+function noteGeneration(
+  generations: LeaseMemory["generations"],
+  added: GenerationReceipt,
+): readonly GenerationReceipt[] {
+  const newest = generations.at(-1);
+  if (newest !== undefined && added.generation <= newest.generation) return generations;
+  return [...generations, added].slice(-mostCandidates);
 }
 
 function shownWaitMs({ status }: LeaseView, settings: ReconcileSettings): number {

@@ -1,8 +1,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { KubernetesResource } from "../kubernetes/kubernetes-resources.ts";
+import { isLater } from "../kubernetes/micro-time.ts";
 import type { MultiClusterLease } from "../kubernetes/multi-cluster-lease.ts";
 import type { LeaseObject } from "../storage/lease-storage.ts";
-import { isLater } from "./candidates.ts";
 import type { ControllerParts } from "./controller-parts.ts";
 import {
   receiveAbsence,
@@ -176,8 +176,8 @@ export class LeaseState {
   #forgetCandidates(): void {
     const { memory } = this.#known;
     const fresh = unknownLease(this.#parts.clock.monotonicMs()).memory;
-    const { highest, lastWaitMs, goWriter } = memory;
-    this.#known = { ...this.#known, memory: { ...fresh, highest, lastWaitMs, goWriter } };
+    const { highest, lastWaitMs, spent, goWriter } = memory;
+    this.#known = { ...this.#known, memory: { ...fresh, highest, lastWaitMs, spent, goWriter } };
     this.#view = undefined;
   }
 

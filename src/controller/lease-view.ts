@@ -1,6 +1,7 @@
 import type { MultiClusterLeaseStatus } from "../kubernetes/multi-cluster-lease.ts";
 import type { LeaseData } from "../storage/lease-storage.ts";
-import type { Candidate, Signal } from "./candidates.ts";
+import type { Candidate, GenerationReceipt, Signal } from "./candidates.ts";
+import type { SpentSignal } from "./spent-signals.ts";
 
 /** One MultiClusterLease as this cluster has it. */
 export interface LeaseView {
@@ -60,6 +61,10 @@ export interface LeaseMemory {
   readonly lastWaitMs: number;
   /** The pairs that the status showed lately, and when: a standby has received a pair with the event that shows it. */
   readonly shown: readonly PairReceipt[];
+  /** Of each candidate the newest signal that was seen in the storage: none is written again. */
+  readonly spent: readonly SpentSignal[];
+  /** When the generations of the resource were first seen, lowest first: no signal is younger than a later one. */
+  readonly generations: readonly GenerationReceipt[];
   /** The signal that was written last: a record of a Go controller does not say which one it confirms. */
   readonly written?: { readonly identity: string; readonly renewTime: string } | undefined;
   /** The generation of the newest spec that has its outcome. */

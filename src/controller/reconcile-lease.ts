@@ -1,6 +1,7 @@
 import { conditionOf } from "../kubernetes/multi-cluster-lease.ts";
+import { isLater } from "../kubernetes/micro-time.ts";
 import { maxReadableTerm } from "../lock/record-codec.ts";
-import { isLater, type Candidate } from "./candidates.ts";
+import type { Candidate } from "./candidates.ts";
 import { acquisitionWrite, creationWrite, freeingWrite, renewalWrite } from "./global-writes.ts";
 import type { GlobalWrite } from "./plan.ts";
 import { storedWaitMs } from "./global-view.ts";
@@ -21,7 +22,6 @@ export function reconcileLease(situation: Situation): Step {
   if (candidate === undefined) return { row: 7, answered: true };
   if (held?.data.holderIdentity === candidate.identity) return reconcileHolder(situation, held, candidate);
   if (candidate.term !== undefined && candidate.term <= view.memory.highest.term) return { row: 10, answered: true };
-  if (isSpent(situation, candidate)) return { row: 7, answered: true };
   if (record.kind === "absent") return reconcileAbsent(situation, record, candidate);
   return record.kind === "record" ? reconcileOther(situation, record, candidate) : { row: 0, answered: false };
 }
@@ -88,11 +88,4 @@ function isNewSignal({ view }: Situation, { data }: HeldRecord, { identity, rene
   if (data.leaseDurationSeconds !== undefined) return isLater(renewTime, data.renewTime);
   const { written } = view.memory;
   return written?.identity !== identity || isLater(renewTime, written.renewTime);
-}
-
-/** Whether the signal is in the storage's past: written again, its pair would name two writes. */
-function isSpent({ view }: Situation, { identity, renewTime }: Candidate): boolean {
-  const { written, shown } = view.memory;
-  if (written?.identity === identity && !isLater(renewTime, written.renewTime)) return true;
-  return shown.some((pair) => pair.holder === identity && !isLater(renewTime, pair.renewTime));
 }

@@ -45,6 +45,7 @@ export function situationOf(view: ReconcileView, cluster: LeaseView, settings: R
     storedRenewTime: held?.data.renewTime,
     storedTerm: record.kind === "record" ? record.data.leaseTransitions : 0,
     highestTerm: view.memory.highest.term,
+    spent: view.memory.spent,
     defaultLeaseMs: settings.goLeaseDurationMs,
   };
   return {

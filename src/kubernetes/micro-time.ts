@@ -36,6 +36,13 @@ export function compareWireTimes(first: WireTime, second: WireTime): number {
   return first.second - second.second || first.nanosecond - second.nanosecond;
 }
 
+/** Whether the first time is later than the second; what is no time is later than nothing. */
+export function isLater(first: string | undefined, second: string | undefined): boolean {
+  const [one, other] = [parseWireTime(first ?? ""), parseWireTime(second ?? "")];
+  if (one === undefined) return false;
+  return other === undefined || compareWireTimes(one, other) > 0;
+}
+
 /** The same moment as a MicroTime: UTC, exactly six digits, what is finer cut off; `undefined` for what is no time. */
 export function microTimeInUtc(text: string): string | undefined {
   const time = parseWireTime(text);

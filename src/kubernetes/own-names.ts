@@ -18,6 +18,11 @@ export function ownNumber(identity: string, holder: string): number | undefined 
   return number >= 2 ? number : undefined;
 }
 
+/** The identity that a name belongs to, whoever's it is. */
+export function instanceName(holder: string): string {
+  return holder.replace(/~[1-9]\d{0,8}$/, "");
+}
+
 /** The name with this number. */
 export function ownName(identity: string, number: number): string {
   return number <= 1 ? identity : `${identity}~${number}`;

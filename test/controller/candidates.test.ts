@@ -8,6 +8,8 @@ import {
   type Candidate,
   type Signal,
 } from "../../src/controller/candidates.ts";
+import { noteLease } from "../../src/controller/lease-memory.ts";
+import type { LeaseView } from "../../src/controller/lease-view.ts";
 import { at, record, Scene, spec } from "./scene.ts";
 
 const question = {
@@ -16,11 +18,19 @@ const question = {
   storedRenewTime: undefined,
   storedTerm: 0,
   highestTerm: 0,
+  spent: [],
   defaultLeaseMs: 15_000,
 };
 
 function noted(table: readonly Candidate[], signal: Signal, nowMs: number): readonly Candidate[] {
-  return noteSignal(table, signal, { nowMs, wallMs: 0, generation: 1, found: false, defaultLeaseMs: 15_000 });
+  return noteSignal(table, signal, {
+    nowMs,
+    wallMs: 0,
+    generation: 1,
+    generations: [],
+    found: false,
+    defaultLeaseMs: 15_000,
+  });
 }
 
 describe("which signal is fresh", () => {
@@ -58,6 +68,26 @@ describe("which signal is fresh", () => {
         .told(spec("me", at(5_001)))
         .plan(),
     ).toMatchObject({ row: 12 });
+  });
+
+  test("K-65: an event that comes late is as old as the first of a later generation, so it wakes nobody", () => {
+    const scene = new Scene().told(spec("old", at(0))).absent();
+    const late = new Scene().absent();
+    const receipt = { wallMs: 0, found: false, settings: scene.settings };
+    const { view: oldView } = scene;
+    const { view: newView } = scene.told(spec("", undefined));
+    if (oldView === undefined || newView === undefined) throw new Error("nothing was told");
+    const noted = (view: LeaseView): void => {
+      late.known = noteLease(late.known, view, { ...receipt, nowMs: late.nowMs });
+      late.view = newView;
+    };
+    noted(newView);
+    late.passes(9_000).absent();
+    noted(oldView);
+    const [candidate] = late.known.memory.candidates;
+    expect(candidate).toMatchObject({ identity: "old", changedMs: late.nowMs - 9_000 });
+    expect(late.plan()).toMatchObject({ row: 11, write: { kind: "create" } });
+    expect(late.passes(1_000).plan()).toMatchObject({ row: 7 });
   });
 
   test("K-64, #74: a replica that takes over writes no stored signal again", () => {

@@ -3,7 +3,7 @@
 // a controller folds them, and the invariants checked at each plan.
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { isLater } from "../../src/controller/candidates.ts";
+import { isLater } from "../../src/kubernetes/micro-time.ts";
 import type { GlobalWrite, Plan } from "../../src/controller/plan.ts";
 import { releasedRenewTime } from "../../src/storage/lease-codec.ts";
 import type { LeaseData } from "../../src/storage/lease-storage.ts";

@@ -537,6 +537,30 @@ describe("times and terms", () => {
     expect([off(0), off(1_900), off(-2_100), off(2_100)]).toEqual([[], [], ["clockOffset"], ["clockOffset"]]);
   });
 
+  test("K-64: a signal that the storage has shown is not written again, however much came after it", () => {
+    const scene = new Scene().stored(record("me~2", at(0)));
+    for (let term = 4; term < 20; term += 1) {
+      const [holder, time] = [`other-${term}`, at(1_000 * term)];
+      scene.passes(1_000).stored(record(holder, time, { leaseTransitions: term }));
+    }
+    scene.stored(record("", at(0), { leaseTransitions: 20 })).told(spec("me~2", at(0)));
+    expect(scene.plan().write).toBeUndefined();
+    expect(scene.told(spec("me", at(-5_000))).plan().write).toBeUndefined();
+    expect(scene.told(spec("me~3", at(20_000))).plan()).toMatchObject({ row: 12 });
+  });
+
+  test("K-64: a name whose clock went back is served again once no late event can repeat what it had stored", () => {
+    const scene = new Scene().stored(record("me", at(3_600_000))).passes(599_999);
+    scene.stored(record("", at(0), { leaseTransitions: 20 }));
+    expect(scene.told(spec("me", at(0))).plan().write).toBeUndefined();
+    expect(
+      scene
+        .passes(1)
+        .told(spec("me", at(1_000)))
+        .plan(),
+    ).toMatchObject({ row: 12 });
+  });
+
   test("K-64: a signal that was written once is written no more, also over a record that has become free", () => {
     const scene = led().stored(released);
     const plan = scene.plan();

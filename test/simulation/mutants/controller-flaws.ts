@@ -91,8 +91,14 @@ export const controllerFlaws: readonly Mutant[] = [
   {
     id: "M6",
     flaw: "A signal that was written is written again: K-61 must see a pair twice.",
-    edits: [inController("reconcile-lease", "if (isSpent(situation, candidate)) return", "if (view.nowMs < 0) return")],
+    edits: [inController("candidates", "isHolder || !isSpent(question.spent, candidate)", "true")],
     scenario: { tests: controllerTests("reconcile.properties", "K-61: no plan writes") },
+  },
+  {
+    id: "M6c",
+    flaw: "An event that comes late counts as a new signal: K-65 must see it wake its candidate.",
+    edits: [inController("candidates", "find((later) => later.generation > generation)", "find(() => false)")],
+    scenario: { tests: controllerTests("candidates", "K-65: an event that comes late") },
   },
   {
     id: "M7",
