@@ -55,14 +55,18 @@ export function multiClusterLeaseOptionProblems(options: MultiClusterLeaseLockOp
   } else if (within !== undefined) {
     problems.push('within goes with scope "cluster" alone');
   }
-  if (group !== undefined && (typeof group !== "string" || !groupOfDns.test(group))) {
-    problems.push(`group (${shown(group)}) must be a DNS name of a-z, 0-9 and "-", with a dot`);
-  }
+  if (group !== undefined) problems.push(...groupProblems(group));
   for (const [name, value] of Object.entries({ renewDeadlineMs, retryPeriodMs })) {
     if (value === undefined || (Number.isFinite(value) && value >= 1 && value <= 86_400_000)) continue;
     problems.push(`${name} (${String(value)}) must be 1 to 86400000 milliseconds`);
   }
   return problems;
+}
+
+/** Why this cannot be an API group, `[]` if it can. */
+export function groupProblems(group: unknown): string[] {
+  if (typeof group === "string" && groupOfDns.test(group)) return [];
+  return [`group (${shown(group)}) must be a DNS name of a-z, 0-9 and "-", with a dot`];
 }
 
 function shown(value: unknown): string {
