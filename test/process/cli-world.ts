@@ -37,6 +37,11 @@ interface StartOptions extends Pick<RunOptions, "env" | "stderr"> {
   readonly stdin?: "pipe";
 }
 
+interface TenureOptions extends Pick<RunOptions, "env" | "stderr"> {
+  /** Of another build; default: this one's. */
+  readonly program?: string | undefined;
+}
+
 /** The machine's monotonic clock, in milliseconds. */
 export function nowMs(): number {
   return Number(process.hrtime.bigint()) / 1e6;
@@ -107,8 +112,8 @@ export class World implements AsyncDisposable {
   }
 
   /** `tenure` with these arguments. */
-  tenure(args: readonly string[], options: Pick<RunOptions, "env" | "stderr"> = {}): Tenure {
-    return this.start(process.execPath, [program, ...args], options);
+  tenure(args: readonly string[], { program: other = program, ...options }: TenureOptions = {}): Tenure {
+    return this.start(process.execPath, [other, ...args], options);
   }
 
   /** Any program of this case. */

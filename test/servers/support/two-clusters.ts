@@ -28,6 +28,8 @@ export interface ControllerOptions {
   readonly serverPort?: number;
   /** Its way to the storage, through a proxy, say; default: that of both clusters. */
   readonly storageUrl?: string;
+  /** `tenure` of another build; default: this one's. */
+  readonly program?: string | undefined;
   readonly env?: Readonly<Record<string, string>>;
 }
 
@@ -94,13 +96,13 @@ export class TwoClusters implements AsyncDisposable {
 
   /** One more replica of a cluster's controller; resolves when it runs, the only one when it writes. */
   async startController(of: ClusterName, options: ControllerOptions = {}): Promise<Tenure> {
-    const { serverPort, storageUrl = this.storageUrl } = options;
+    const { serverPort, storageUrl = this.storageUrl, program } = options;
     const kubeconfig = await this.fileOf(of, "controller", serverPort);
     const env = { NODE_COMPILE_CACHE: compileCache, ...options.env };
     const poll = this.timing === quick ? "1s" : "2s";
     const places = ["--namespaces", this.namespace, "--lease-namespace", this.namespace, "--kubeconfig", kubeconfig];
     const flags = ["--storage", storageUrl, "--poll-interval", poll, "--http-addr", "127.0.0.1:0"];
-    const controller = this.world.tenure(["controller", ...places, ...flags], { env });
+    const controller = this.world.tenure(["controller", ...places, ...flags], { env, program });
     await until(
       () => controller.stderr.includes(", https://"),
       () => `its controller runs: ${controller.stderr}`,
