@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import { isLater, parseWireTime } from "../kubernetes/micro-time.ts";
+import { youngestMs, type GenerationReceipt } from "./generations.ts";
 import { isSpent, type SpentSignal } from "./spent-signals.ts";
 
 /** What one spec says: who asks, and for what. */
@@ -28,12 +29,6 @@ export interface Candidate extends Signal {
   readonly offsetMs: number;
 }
 
-/** When a generation of the spec was first seen. */
-export interface GenerationReceipt {
-  readonly generation: number;
-  readonly receivedMs: number;
-}
-
 /** How a signal was received. */
 export interface SignalReceipt {
   readonly nowMs: number;
@@ -56,6 +51,8 @@ export interface CandidateQuestion {
   readonly storedTerm: number;
   readonly highestTerm: number;
   readonly spent: readonly SpentSignal[];
+  /** Whether nothing is missing between its signal and the newest state of the resource. */
+  readonly isSettled: (candidate: Candidate) => boolean;
   readonly defaultLeaseMs: number;
 }
 
@@ -76,8 +73,8 @@ export function noteSignal(table: readonly Candidate[], signal: Signal, receipt:
     const repeated = { ...before, ...signal }; // other durations, at the most
     return isDeepStrictEqual(repeated, before) ? table : table.map((other) => (other === before ? repeated : other));
   }
-  const { wallMs, generation, found, defaultLeaseMs } = receipt;
-  const changedMs = youngestMs(receipt);
+  const { nowMs, wallMs, generation, generations, found, defaultLeaseMs } = receipt;
+  const changedMs = youngestMs(generations, generation) ?? nowMs; // an event can be late by minutes
   const goesOn = before !== undefined && isRecent(before, changedMs, defaultLeaseMs);
   const candidate: Candidate = {
     ...signal,
@@ -88,11 +85,6 @@ export function noteSignal(table: readonly Candidate[], signal: Signal, receipt:
     offsetMs: offsetOf(signal.renewTime, wallMs),
   };
   return [...table.filter((other) => other !== before), candidate].slice(-mostCandidates);
-}
-
-/** A signal was sent before every later generation was seen: an event can be late by minutes. */
-function youngestMs({ nowMs, generation, generations }: SignalReceipt): number {
-  return generations.find((later) => later.generation > generation)?.receivedMs ?? nowMs;
 }
 
 /** How long a candidate asks others to wait. */
@@ -106,14 +98,14 @@ export function signalMsOf(signal: Signal, defaultLeaseMs: number): number {
 }
 
 /**
- * Whether the candidate may be acted for: this process saw its signal change lately, and it is not what was written
- * for it before. Of those found at the start only the holder's counts, and only if it is later than the stored one: it
+ * Whether the candidate may be acted for: this process saw its signal change lately, it is not what was written for it
+ * before, and no event is missing that could take it back. Of those found at the start only the holder's counts, and only if it is later than the stored one: it
  * was sent while no controller looked.
  */
 export function isFresh(candidate: Candidate, question: CandidateQuestion): boolean {
   if (!isRecent(candidate, question.nowMs, question.defaultLeaseMs) || asksTooMuch(candidate, question)) return false;
   const isHolder = candidate.identity === question.holder;
-  if (!candidate.found) return isHolder || !isSpent(question.spent, candidate);
+  if (!candidate.found) return isHolder || (!isSpent(question.spent, candidate) && question.isSettled(candidate));
   return isHolder && isLater(candidate.renewTime, question.storedRenewTime);
 }
 

@@ -6,9 +6,9 @@ import type { ControllerParts, Guard } from "./controller-parts.ts";
 
 /** What came of a request to the cluster. */
 export type ClusterNews =
-  | { readonly kind: "patched"; readonly resource: KubernetesResource }
-  /** After a conflict or a failure: as it is now; `undefined`: it is gone. */
-  | { readonly kind: "read"; readonly resource: KubernetesResource | undefined }
+  | { readonly kind: "patched"; readonly resource: KubernetesResource; readonly sentMs: number }
+  /** After a conflict or a failure, or as asked for: as it is now; `undefined`: it is gone. */
+  | { readonly kind: "read"; readonly resource: KubernetesResource | undefined; readonly sentMs: number }
   /** Not even that could be read: plan again. */
   | { readonly kind: "failed"; readonly error: unknown };
 
@@ -34,11 +34,15 @@ const longestPauseMs = 5_000;
 export class ClusterLane {
   readonly #ref: ResourceRef;
   readonly #parts: ClusterLaneParts;
-  readonly #hear: (news: ClusterNews, patch: ClusterPatch) => void;
+  readonly #hear: (news: ClusterNews, patch: ClusterPatch | undefined) => void;
   #busy = false;
   #failures = 0;
 
-  constructor(ref: ResourceRef, parts: ClusterLaneParts, hear: (news: ClusterNews, patch: ClusterPatch) => void) {
+  constructor(
+    ref: ResourceRef,
+    parts: ClusterLaneParts,
+    hear: (news: ClusterNews, patch: ClusterPatch | undefined) => void,
+  ) {
     this.#ref = ref;
     this.#parts = parts;
     this.#hear = hear;
@@ -53,6 +57,20 @@ export class ClusterLane {
     if (!this.#busy) void this.#patch(patch, guard, signal);
   }
 
+  /** Reads the resource; `signal` ends the pauses after failures. */
+  look(signal: AbortSignal): void {
+    if (!this.#busy) void this.#look(signal);
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    this.#busy = true;
+    const failures = this.#failures;
+    const news = await this.#lookAgain(signal);
+    if (news.kind === "read") this.#failures = failures;
+    this.#busy = false;
+    this.#hear(news, undefined);
+  }
+
   async #patch(patch: ClusterPatch, guard: Guard, signal: AbortSignal): Promise<void> {
     this.#busy = true;
     const news = (await this.#send(patch, guard)) ?? (await this.#lookAgain(signal));
@@ -62,18 +80,19 @@ export class ClusterLane {
 
   /** `undefined`: it was not applied, or nobody knows. */
   async #send({ body, subresource }: ClusterPatch, guard: Guard): Promise<ClusterNews | undefined> {
-    const { client, metrics, slots } = this.#parts;
+    const { client, clock, metrics, slots } = this.#parts;
     const count = (outcome: string): void => {
       if (subresource === "status") metrics.statusWrites.add({ outcome });
     };
     const send = (options: CallOptions): Promise<WriteAnswer> =>
       client.patch(this.#ref, body, { ...options, ...(subresource !== undefined && { subresource }) });
     try {
+      const sentMs = clock.monotonicMs();
       const answer = await slots.requests.run(() => guard(() => this.#inTime(send)));
       count(answer.written ? "written" : "conflict");
       if (!answer.written) return undefined;
       this.#failures = 0;
-      return { kind: "patched", resource: answer.resource };
+      return { kind: "patched", resource: answer.resource, sentMs };
     } catch {
       count("failed"); // what it was is of no use here: the resource is read, and a plan made anew
       return undefined;
@@ -86,8 +105,9 @@ export class ClusterLane {
     try {
       if (this.#failures > 0) await sleep(clock, longestMs * (0.5 + random.next() / 2), signal);
       this.#failures += 1;
+      const sentMs = clock.monotonicMs();
       const resource = await slots.requests.run(() => this.#inTime((options) => client.read(this.#ref, options)));
-      return { kind: "read", resource };
+      return { kind: "read", resource, sentMs };
     } catch (error) {
       return { kind: "failed", error };
     }

@@ -123,13 +123,13 @@ export class LeaseKeeper {
     this.#plan();
   }
 
-  #hearCluster(news: ClusterNews, patch: ClusterPatch): void {
+  #hearCluster(news: ClusterNews, patch: ClusterPatch | undefined): void {
     if (this.#closed) return;
-    if (news.kind === "read" && news.resource !== undefined) this.#state.see(news.resource, false);
+    if (news.kind === "read" && news.resource !== undefined) this.#state.look(news.resource, news.sentMs);
     if (news.kind === "patched") {
       const sent = this.#sent;
-      this.#state.see(news.resource, false);
-      if (patch.subresource === "status" && sent !== undefined) this.#shown(sent);
+      this.#state.look(news.resource, news.sentMs);
+      if (patch?.subresource === "status" && sent !== undefined) this.#shown(sent);
     }
     this.#plan();
   }
@@ -171,6 +171,7 @@ export class LeaseKeeper {
     const isAway = away !== undefined;
     if (plan.write !== undefined && !isAway) this.#storage.write(plan.write, guard);
     if ((stale || record.kind === "nothing") && !isAway && !this.#storage.isLooking) this.#storage.look();
+    if (plan.look === true) this.#cluster.look(leadership.signal);
     if (!this.#cluster.isBusy) this.#patch(plan, guard, leadership.signal);
     const retryAtMs = isAway && !this.#storage.isLooking ? notBeforeMs : Infinity;
     if (retryAtMs <= this.#parts.clock.monotonicMs()) this.#storage.look();

@@ -1,6 +1,7 @@
 import { microTimeInUtc } from "../kubernetes/micro-time.ts";
 import { maxReadableTerm } from "../lock/record-codec.ts";
-import { mostCandidates, noteSignal, type GenerationReceipt } from "./candidates.ts";
+import { noteSignal } from "./candidates.ts";
+import { noteGeneration } from "./generations.ts";
 import { noteSpent } from "./spent-signals.ts";
 import { higher, type KnownLease } from "./global-view.ts";
 import type { LeaseMemory, LeaseView, ReconcileSettings } from "./lease-view.ts";
@@ -23,7 +24,7 @@ export function noteLease(known: KnownLease, view: LeaseView, receipt: LeaseRece
   const { nowMs, settings } = receipt;
   const defaultLeaseMs = settings.goLeaseDurationMs;
   const { generation, signal, status } = view;
-  const generations = noteGeneration(memory.generations, { generation, receivedMs: nowMs });
+  const generations = noteGeneration(memory.generations, { generation, nowMs });
   const candidates =
     signal === undefined
       ? memory.candidates
@@ -55,16 +56,6 @@ function notePair(
     shown: isKnown ? shown : [...shown, { holder, renewTime, receivedMs: nowMs }].slice(-mostShown),
     spent: noteSpent(spent, { holder, renewTime }, nowMs),
   };
-}
-
-/** A version that was seen late says nothing of the ones after it. */
-function noteGeneration(
-  generations: LeaseMemory["generations"],
-  added: GenerationReceipt,
-): readonly GenerationReceipt[] {
-  const newest = generations.at(-1);
-  if (newest !== undefined && added.generation <= newest.generation) return generations;
-  return [...generations, added].slice(-mostCandidates);
 }
 
 function shownWaitMs({ status }: LeaseView, settings: ReconcileSettings): number {

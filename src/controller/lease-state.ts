@@ -85,6 +85,13 @@ export class LeaseState {
     return isNews;
   }
 
+  /** An answer that holds the resource as it was when it was asked for, or later. */
+  look(resource: KubernetesResource, sentMs: number): void {
+    this.see(resource, false);
+    const looked = { sentMs, receivedMs: this.#parts.clock.monotonicMs() };
+    this.#known = { ...this.#known, memory: { ...this.#known.memory, looked } };
+  }
+
   /** The resource is gone. */
   gone(): void {
     this.#view = undefined;

@@ -1,6 +1,7 @@
 import type { MultiClusterLeaseStatus } from "../kubernetes/multi-cluster-lease.ts";
 import type { LeaseData } from "../storage/lease-storage.ts";
-import type { Candidate, GenerationReceipt, Signal } from "./candidates.ts";
+import type { Candidate, Signal } from "./candidates.ts";
+import type { GenerationReceipt } from "./generations.ts";
 import type { SpentSignal } from "./spent-signals.ts";
 
 /** One MultiClusterLease as this cluster has it. */
@@ -65,6 +66,8 @@ export interface LeaseMemory {
   readonly spent: readonly SpentSignal[];
   /** When the generations of the resource were first seen, lowest first: no signal is younger than a later one. */
   readonly generations: readonly GenerationReceipt[];
+  /** The last answer that showed the resource as it was when it was asked for. */
+  readonly looked?: { readonly sentMs: number; readonly receivedMs: number } | undefined;
   /** The signal that was written last: a record of a Go controller does not say which one it confirms. */
   readonly written?: { readonly identity: string; readonly renewTime: string } | undefined;
   /** The generation of the newest spec that has its outcome. */

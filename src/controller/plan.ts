@@ -39,13 +39,15 @@ export interface PlanAlarm {
   readonly message: string;
 }
 
-/** What is to be done for one lease now. At most one of `finalizer` and `write`. */
+/** What is to be done for one lease now. At most one of `finalizer`, `look` and `write`. */
 export interface Plan {
   /** The row of the table that made it; 0: the storage has to be read first. */
   readonly row: number;
   /** `undefined`: the lease is forgotten. */
   readonly memory: LeaseMemory | undefined;
   readonly finalizer?: "add" | "remove";
+  /** The resource has to be read before anything is written: the newest event may be an old one. */
+  readonly look?: true;
   readonly write?: GlobalWrite;
   readonly status?: StatusChange;
   /** When to plan again, if nothing happens before. */

@@ -3,6 +3,7 @@ import { isLater } from "../kubernetes/micro-time.ts";
 import { maxReadableTerm } from "../lock/record-codec.ts";
 import type { Candidate } from "./candidates.ts";
 import { acquisitionWrite, creationWrite, freeingWrite, renewalWrite } from "./global-writes.ts";
+import { isConfirmed } from "./generations.ts";
 import type { GlobalWrite } from "./plan.ts";
 import { storedWaitMs } from "./global-view.ts";
 import { isReleased, isTooLong, ownWaitMs, type HeldRecord, type Situation, type Step } from "./situation.ts";
@@ -76,11 +77,13 @@ function reconcileOther(situation: Situation, record: HeldRecord, candidate: Can
   return begin(12, situation, { ...write, event: { reason: "LeaseExpired", message } });
 }
 
-/** A term that nobody could read would end all elections. */
-function begin(row: number, { view }: Situation, write: GlobalWrite): Step {
+/** A term that nobody could read would end all elections. Nobody is woken by an event that may be an old one. */
+function begin(row: number, { view, candidate }: Situation, write: GlobalWrite): Step {
   const fits = write.data.leaseTransitions <= maxReadableTerm && write.data.leaseTransitions > 0;
   const falls = write.data.leaseTransitions < view.memory.highest.term;
-  return fits && !falls ? { row, answered: false, write } : { row, answered: true };
+  if (!fits || falls) return { row, answered: true };
+  const isNews = candidate !== undefined && isConfirmed(view.memory, candidate, view.nowMs);
+  return isNews ? { row, answered: false, write } : { row, answered: false, look: true };
 }
 
 /** Whether the signal is still to be written. A Go controller's record does not say which one it confirms. */

@@ -34,6 +34,7 @@ export function reconcile(view: ReconcileView, settings: ReconcileSettings): Pla
     memory,
     ...(step.write !== undefined && { write: step.write }),
     ...(step.finalizer !== undefined && { finalizer: step.finalizer }),
+    ...(step.look !== undefined && { look: step.look }),
     ...(status !== undefined && { status }),
     ...(Number.isFinite(wakeAtMs) && { wakeAtMs }),
     events: [...(step.events ?? []), ...(status === undefined ? [] : statusEvents(cluster.status, status.status))],
@@ -52,8 +53,8 @@ function withFinalizer({ cluster }: Situation, step: Step): Step {
 /** Signals that come faster than the storage may be written coalesce: the table of candidates keeps the newest. */
 function inPace({ view }: Situation, step: Step): Step {
   const { notBeforeMs } = view.global;
-  if (step.write === undefined || view.nowMs >= notBeforeMs) return step;
-  const { write: _later, ...rest } = step;
+  if ((step.write ?? step.look) === undefined || view.nowMs >= notBeforeMs) return step;
+  const { write: _later, look: _before, ...rest } = step;
   return { ...rest, wakeAtMs: Math.min(notBeforeMs, step.wakeAtMs ?? Infinity) };
 }
 

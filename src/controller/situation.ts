@@ -1,5 +1,6 @@
 import { asksTooMuch, leaseMsOf, pickCandidate, type Candidate, type CandidateQuestion } from "./candidates.ts";
 import { storedMs, storedWaitMs } from "./global-view.ts";
+import { isSettled } from "./generations.ts";
 import type { GlobalRecord, LeaseView, ReconcileSettings, ReconcileView } from "./lease-view.ts";
 import type { EventNote, GlobalWrite } from "./plan.ts";
 
@@ -31,6 +32,8 @@ export interface Step {
   readonly answered: boolean;
   readonly write?: GlobalWrite;
   readonly finalizer?: "add" | "remove";
+  /** The resource has to be read first. */
+  readonly look?: true;
   readonly wakeAtMs?: number;
   readonly events?: readonly EventNote[];
 }
@@ -46,6 +49,7 @@ export function situationOf(view: ReconcileView, cluster: LeaseView, settings: R
     storedTerm: record.kind === "record" ? record.data.leaseTransitions : 0,
     highestTerm: view.memory.highest.term,
     spent: view.memory.spent,
+    isSettled: (candidate) => isSettled(view.memory, candidate),
     defaultLeaseMs: settings.goLeaseDurationMs,
   };
   return {

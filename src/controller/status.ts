@@ -56,7 +56,7 @@ export function statusEvents(before: MultiClusterLeaseStatus, after: MultiCluste
 
 /** Whether the next answer of the server or the storage will say more. */
 function isUnderWay({ view }: Situation, step: Step): boolean {
-  if (step.write !== undefined || step.finalizer !== undefined) return true;
+  if (step.write !== undefined || step.finalizer !== undefined || step.look !== undefined) return true;
   if (step.row !== 0 || view.global.away !== undefined) return false;
   return view.global.record.kind !== "nothing" || view.nowMs - view.memory.knownSinceMs < contactMs;
 }

@@ -19,6 +19,7 @@ const question = {
   storedTerm: 0,
   highestTerm: 0,
   spent: [],
+  isSettled: () => true,
   defaultLeaseMs: 15_000,
 };
 

@@ -2,6 +2,7 @@
 // words, made of events and answers as a controller folds them, judged at one instant without clock, storage or API.
 import { describe, expect, test } from "vitest";
 import { releasedRenewTime } from "../../src/storage/lease-codec.ts";
+import { noteLease } from "../../src/controller/lease-memory.ts";
 import { at, record, Scene, settings, spec } from "./scene.ts";
 
 /** `me` holds the lease, by a signal that this process saw. */
@@ -547,6 +548,35 @@ describe("times and terms", () => {
     expect(scene.plan().write).toBeUndefined();
     expect(scene.told(spec("me", at(-5_000))).plan().write).toBeUndefined();
     expect(scene.told(spec("me~3", at(20_000))).plan()).toMatchObject({ row: 12 });
+  });
+
+  test("K-64: whoever asks for no term begins one only by a look at the resource that is newer than its signal", () => {
+    const scene = new Scene()
+      .looked()
+      .passes(1)
+      .told(spec("me", at(0)))
+      .absent();
+    expect(scene.firstPlan()).toMatchObject({ row: 11, look: true });
+    expect(scene.firstPlan().write).toBeUndefined();
+    expect(scene.looked().passes(1_000).absent().firstPlan()).toMatchObject({ row: 11, write: { kind: "create" } });
+    expect(scene.passes(1).firstPlan()).toMatchObject({ row: 11, look: true });
+    expect(scene.notBefore(500).firstPlan().look).toBeUndefined();
+    const asks = new Scene().told(spec("me", at(0), { leaseTransitions: 1 })).absent();
+    expect(asks.firstPlan()).toMatchObject({ row: 11, write: { kind: "create" } });
+  });
+
+  test("K-64: while an event is missing after its signal, which may be its release, nobody is acted for", () => {
+    const scene = new Scene().told(spec("me", at(0))).absent();
+    const missed = scene.view;
+    scene.told(spec("me", undefined));
+    const late = new Scene().absent();
+    const [receipt, view] = [{ nowMs: late.nowMs, wallMs: 0, found: false, settings: late.settings }, scene.view];
+    if (missed === undefined || view === undefined) throw new Error("nothing was told");
+    late.view = { ...view, generation: 3, signal: { identity: "other", renewTime: at(1) } };
+    late.known = noteLease(noteLease(late.known, missed, receipt), late.view, receipt);
+    expect(late.plan()).toMatchObject({ row: 11, write: { data: { holderIdentity: "other" } } });
+    late.known = noteLease(late.known, view, receipt);
+    expect(late.passes(15_000).plan().write).toBeUndefined();
   });
 
   test("K-64: a name whose clock went back is served again once no late event can repeat what it had stored", () => {

@@ -119,9 +119,22 @@ export class Scene {
     return this;
   }
 
+  /** What is decided once the resource was read, where the first plan wants that. */
   plan(): Plan {
+    const first = this.firstPlan();
+    return first.look === true ? this.looked().firstPlan() : first;
+  }
+
+  firstPlan(): Plan {
     const { nowMs, view } = this;
     return reconcile({ nowMs, wallMs: wallMs + nowMs, cluster: view, ...this.known }, this.settings);
+  }
+
+  /** The resource is read, and shows what was told last. */
+  looked(): this {
+    const looked = { sentMs: this.nowMs, receivedMs: this.nowMs };
+    this.known = { ...this.known, memory: { ...this.known.memory, looked } };
+    return this;
   }
 
   /** Carries out what a plan says, as a controller would, with every outcome known. */

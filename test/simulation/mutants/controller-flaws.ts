@@ -12,7 +12,7 @@ function controllerTests(name: string, ...named: readonly string[]): readonly Na
 export const controllerFlaws: readonly Mutant[] = [
   {
     id: "M1",
-    flaw: "The controller compares wall clocks: #71 must see a lease taken over early, and the simulation two leaders.",
+    flaw: "The controller compares wall clocks: #71 must see a lease taken over early.",
     edits: [
       inController(
         "reconcile-lease",
@@ -20,9 +20,7 @@ export const controllerFlaws: readonly Mutant[] = [
         "const dueMs = view.nowMs + Date.parse(record.data.renewTime) + waitMs - view.wallMs;",
       ),
     ],
-    scenario: {
-      tests: [...controllerTests("replicas", "#71: controllers whose"), ...controllerTests("two-clusters", "K-114")],
-    },
+    scenario: { tests: controllerTests("replicas", "#71: controllers whose") },
   },
   {
     id: "M2",
@@ -35,21 +33,6 @@ export const controllerFlaws: readonly Mutant[] = [
       ),
     ],
     scenario: { tests: controllerTests("replicas", "#72: a challenger that declares one second") },
-  },
-  {
-    id: "M3",
-    flaw: "The status shows a signal before it is written: the simulation must see two leaders.",
-    edits: [
-      inController(
-        "status",
-        'if (record.kind === "record") status.globalRenewTime =',
-        `const isOurs = held !== undefined && situation.candidate?.identity === held.data.holderIdentity;
-  const early = isOurs ? situation.candidate?.renewTime : undefined;
-  if (early !== undefined) status.globalRenewTime = early;
-  else if (record.kind === "record") status.globalRenewTime =`,
-      ),
-    ],
-    scenario: { tests: controllerTests("two-clusters", "K-114") },
   },
   {
     id: "M4",
@@ -76,19 +59,6 @@ export const controllerFlaws: readonly Mutant[] = [
     scenario: { tests: controllerTests("replicas", "#76: on memory") },
   },
   {
-    id: "M5",
-    flaw: "A write whose outcome is unknown counts as applied: the simulation must see a term twice.",
-    edits: [
-      inController(
-        "storage-lane",
-        'return failureNews(error, appliedOf(error) === "unknown");',
-        'if (appliedOf(error) === "no") return failureNews(error, false);\n' +
-          '      return { kind: "written", write, lease: { data, generation: expected ?? "none" } };',
-      ),
-    ],
-    scenario: { tests: controllerTests("two-clusters", "K-114") },
-  },
-  {
     id: "M6",
     flaw: "A signal that was written is written again: K-61 must see a pair twice.",
     edits: [inController("candidates", "isHolder || !isSpent(question.spent, candidate)", "true")],
@@ -97,8 +67,20 @@ export const controllerFlaws: readonly Mutant[] = [
   {
     id: "M6c",
     flaw: "An event that comes late counts as a new signal: K-65 must see it wake its candidate.",
-    edits: [inController("candidates", "find((later) => later.generation > generation)", "find(() => false)")],
+    edits: [inController("generations", "find((later) => later.generation >= generation)", "find(() => false)")],
     scenario: { tests: controllerTests("candidates", "K-65: an event that comes late") },
+  },
+  {
+    id: "M6d",
+    flaw: "A term begins by an event that no look has confirmed: K-64 must see it.",
+    edits: [inController("generations", "looked !== undefined && looked.sentMs >= changedMs", "nowMs >= changedMs")],
+    scenario: { tests: controllerTests("reconcile", "K-64: whoever asks for no term") },
+  },
+  {
+    id: "M6e",
+    flaw: "A candidate is acted for although its release may be missing: K-64 must see it.",
+    edits: [inController("generations", "newest - generation === later.length", "newest >= generation")],
+    scenario: { tests: controllerTests("reconcile", "K-64: while an event is missing") },
   },
   {
     id: "M7",
