@@ -2,10 +2,11 @@
 // Method: real locks, electors and controllers on virtual clocks and networks, driven from seeds; each run is judged.
 import { readFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
+import { Chance } from "../chance.ts";
 import { playSeeds } from "../jobs.ts";
 import { hashOf } from "../simulate.ts";
 import { playOn } from "../stages.ts";
-import { clusterFaultNames, type ClusterPlanOptions } from "./cluster-plan.ts";
+import { clusterFaultNames, drawClusterPlan, type ClusterPlanOptions } from "./cluster-plan.ts";
 import { simulateClusters, type ClustersResult } from "./simulate-clusters.ts";
 
 interface KeptSeed {
@@ -18,6 +19,12 @@ interface KeptSeed {
 const { seeds: keptSeeds } = JSON.parse(await readFile(new URL("seeds.json", import.meta.url), "utf8")) as {
   seeds: KeptSeed[]; // cast: a file of ours, whose shape a test below checks
 };
+
+/** What befalls messages or says how a run is set up, and what cannot come together with a hand in the resource. */
+const lasting: readonly string[] = [
+  ...["requestLost", "answerLost", "late", "doubled", "reordered", "refused", "failsAfter", "repeated"],
+  ...["watchLate", "watchCut", "mixedSpecs", "aimed", "recordDeleted"],
+];
 
 /** For a machine that is busy with other things; by itself each takes some seconds. */
 const slow = { timeout: 600_000 };
@@ -49,6 +56,14 @@ describe("two simulated clusters", () => {
     expect(broken).toEqual([]);
     expect(answers.length).toBe(8);
     expect(terms, "the promises must not hold because nobody ever led").toBeGreaterThan(24);
+  });
+
+  test("K-114: draw every fault within eight seeds, and each that strikes at a moment does strike", slow, async () => {
+    const drawn = Array.from({ length: 8 }, (_, index) => drawClusterPlan(index + 1, new Chance(index + 1)).faults);
+    expect(clusterFaultNames.filter((name) => !drawn.some((faults) => faults.has(name)))).toEqual([]);
+    const momentary = clusterFaultNames.filter((name) => !name.startsWith("storage.") && !lasting.includes(name));
+    const results = await play(2, { faults: momentary });
+    expect(momentary.filter((name) => strikes(results, name) === 0)).toEqual([]);
   });
 
   test("keep seeds that say what they found", () => {

@@ -15,6 +15,21 @@ function clusters(from: number, to: number, more: Pick<Seeds, "invariant" | "fau
 /** Flaws of gke-labs' lock and controller, and those that broke a model of ours, which two clusters must show. */
 export const flawsOfClusters: readonly Mutant[] = [
   {
+    id: "M3",
+    flaw: "The status shows a signal before it is written: a term must be seen that outlasts what the storage has.",
+    edits: [
+      inController(
+        "status",
+        'if (record.kind === "record") status.globalRenewTime =',
+        `const isOurs = held !== undefined && situation.candidate?.identity === held.data.holderIdentity;
+  const early = isOurs ? situation.candidate?.renewTime : undefined;
+  if (early !== undefined) status.globalRenewTime = early;
+  else if (record.kind === "record") status.globalRenewTime =`,
+      ),
+    ],
+    scenario: clusters(2, 4, { invariant: "S2" }),
+  },
+  {
     id: "M3b",
     flaw: "Any status that names me confirms my signal: a term must be seen that outlasts what the storage has.",
     edits: [
@@ -25,6 +40,19 @@ export const flawsOfClusters: readonly Mutant[] = [
       ),
     ],
     scenario: clusters(2, 3, { invariant: "S2" }),
+  },
+  {
+    id: "M5",
+    flaw: "A write whose outcome is unknown counts as applied: two leaders must be seen.",
+    edits: [
+      inController(
+        "storage-lane",
+        'return failureNews(error, appliedOf(error) === "unknown");',
+        'if (appliedOf(error) === "no") return failureNews(error, false);\n' +
+          '      return { kind: "written", write, lease: { data, generation: expected ?? "none" } };',
+      ),
+    ],
+    scenario: clusters(10, 13, { invariant: "S1" }),
   },
   {
     id: "M6b",
