@@ -47,11 +47,11 @@ export const sharedFlags: FlagTable = {
   help: { short: "h", says: "this text" },
 };
 
-/** The flags of `lease://`: which cluster, and as whom. */
+/** The flags of `lease://` and `multiclusterlease://`: which cluster, and as whom. */
 export const clusterFlags: FlagTable = {
-  kubeconfig: { value: "FILE", says: "of lease://: instead of KUBECONFIG, ~/.kube/config and that of the pod" },
-  context: { value: "NAME", says: "of lease://: instead of the kubeconfig's current context" },
-  "allow-exec-credentials": { says: "of lease://: run the program that the kubeconfig names for credentials" },
+  kubeconfig: { value: "FILE", says: "of Kubernetes: instead of KUBECONFIG, ~/.kube/config and that of the pod" },
+  context: { value: "NAME", says: "of Kubernetes: instead of the kubeconfig's current context" },
+  "allow-exec-credentials": { says: "of Kubernetes: run the program that the kubeconfig names for credentials" },
 };
 
 /** The flags of commands that look at leases. */
@@ -60,8 +60,12 @@ export const placeFlags: FlagTable = {
     value: "URL",
     short: "s",
     env: "TENURE_STORAGE_URL",
-    says: "where the leases are kept: file:///srv/tenure, lease://NAMESPACE of Kubernetes",
+    says: "the place: file:///srv/tenure, lease://NAMESPACE, multiclusterlease://NAMESPACE",
   },
-  namespace: { value: "NAMESPACE", short: "n", says: "the folder of the leases (default); of lease: without one" },
+  namespace: {
+    value: "NAMESPACE",
+    short: "n",
+    says: "folder of the leases (default); of Kubernetes: where the URL has none",
+  },
   ...clusterFlags,
 };

@@ -29,6 +29,7 @@ export async function forceRelease(name: string, invocation: Invocation): Promis
     );
   }
   await using place = await openPlace(flags, { clock, logger: log });
+  if (place.notFreed !== undefined) throw new UsageError(`--force does not work here: ${place.notFreed}.`);
   const observer = observerOf(name, place, invocation);
   const shown = await observer.look(signal);
   const release = new ForcedRelease({ invocation, place, shown, ...(term !== undefined && { term }) });

@@ -24,7 +24,7 @@ export interface LeaseCluster {
 }
 
 /** Reads URL, flags and kubeconfig. @throws {InvalidSettingsError}, {PackageMissingError}: nothing was sent yet. */
-export async function leaseCluster(text: string, flags: Flags): Promise<LeaseCluster> {
+export async function clusterOf(text: string, flags: Flags): Promise<LeaseCluster> {
   const url = readLeaseUrl(text, flags);
   const kubeConfig = await loadKubeConfig({ file: flags.text("kubeconfig"), context: flags.text("context") });
   return { url, kubeConfig, allowExecCredentials: flags.on("allow-exec-credentials") };
@@ -36,7 +36,7 @@ export function leaseKind(namespace: string): ResourceKind {
 }
 
 async function openLeasePlace({ url: text, flags, clock, logger }: PlaceOptions): Promise<Place> {
-  const { url, ...cluster } = await leaseCluster(text, flags);
+  const { url, ...cluster } = await clusterOf(text, flags);
   const { namespace, events, labels } = url;
   const client = await openKubernetesClient({ ...cluster, clock });
   const kind = leaseKind(namespace);
@@ -59,7 +59,8 @@ const pageSize = 500;
 /** A list whose history went away under way is begun anew, so often. */
 const mostLists = 3;
 
-async function namesIn(
+/** The names of all resources of a kind, in order. */
+export async function namesIn(
   client: KubernetesClient,
   kind: ResourceKind,
   signal: AbortSignal | undefined,

@@ -16,6 +16,8 @@ export interface Place extends AsyncDisposable {
   lock(name: string, label?: string): ResourceLock;
   /** The names of all leases of the namespace, in order. */
   names(signal?: AbortSignal): Promise<string[]>;
+  /** Why nobody can free a lease from here but its holder; absent where `release --force` can. */
+  readonly notFreed?: string;
   /** Replaces an unreadable record by a free one of that term, if its version is still that. */
   blank(name: string, term: number, version: Version): Promise<{ readonly written: boolean }>;
 }
@@ -74,7 +76,11 @@ export async function checkPlace(options: PlaceCheckOptions): Promise<PlaceCheck
 /** What place a URL names: the one question that is asked of it here. */
 async function kindOf(url: string, flags: Flags): Promise<PlaceKind> {
   if (/^lease:/i.test(url)) return (await import("./lease-places.ts")).leasePlaces;
+  if (/^multiclusterlease:/i.test(url)) {
+    return (await import("./multi-cluster-lease-places.ts")).multiClusterLeasePlaces;
+  }
   const alien = Object.keys(clusterFlags).find((name) => flags.on(name));
-  if (alien !== undefined) throw new UsageError(`--${alien} goes with --storage lease://NAMESPACE.`);
+  if (alien !== undefined)
+    throw new UsageError(`--${alien} goes with --storage lease://NAMESPACE, or multiclusterlease://NAMESPACE.`);
   return (await import("./storage-places.ts")).storagePlaces;
 }

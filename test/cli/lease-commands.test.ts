@@ -1,70 +1,33 @@
 // Goal: each command that looks at leases does so on lease://, tells what is missing and how to get it, and shows no
 // secret. Method: calls in this process on the fake API server over HTTP, by a kubeconfig in a fresh folder.
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { clusterFlags } from "../../src/cli/command.ts";
-import type { Finding } from "../../src/cli/findings.ts";
-import { Flags } from "../../src/cli/flags.ts";
-import { judgeRights } from "../../src/cli/lease-rights.ts";
-import { checkPlace } from "../../src/cli/place.ts";
+import { LeaseRights, leaseRights } from "../../src/cli/lease-rights.ts";
 import type { GrantedRule } from "../../src/kubernetes/cluster-questions.ts";
 import type { KubernetesResource } from "../../src/kubernetes/kubernetes-resources.ts";
-import { systemClock } from "../../src/system/clock.ts";
-import { silentLogger } from "../../src/system/logger.ts";
-import { FakeKubernetes, type FakeKubernetesServer } from "../../src/testing/index.ts";
-import { type Called, call } from "./call.ts";
+import type { Finding } from "../../src/cli/findings.ts";
+import type { FakeKubernetes, FakeKubernetesServer } from "../../src/testing/index.ts";
+import type { Called } from "./call.ts";
+import { failures, FakeCluster, onRules, secret } from "./fake-cluster.ts";
 
-const secret = "s3cret-t0ken";
 const leases = { group: "coordination.k8s.io", version: "v1", plural: "leases", namespace: "default" } as const;
 const job = { ...leases, name: "job" } as const;
 
-let folder: string;
+let fake: FakeCluster;
 let cluster: FakeKubernetes;
 let server: FakeKubernetesServer;
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), "tenure-lease-"));
-  cluster = new FakeKubernetes();
-  server = await cluster.listen();
-  writeKubeConfig({ token: secret });
-  cluster.put({ group: "", version: "v1", plural: "namespaces", namespace: "", name: "default" }, {});
+  fake = await FakeCluster.open();
+  ({ api: cluster, server } = fake);
 });
-afterEach(async () => {
-  await server.close();
-  rmSync(folder, { recursive: true, force: true });
-});
+afterEach(() => fake[Symbol.asyncDispose]());
 
-const kubeconfig = (): string => join(folder, "config");
+const writeKubeConfig = (user: object, current?: string): void => fake.writeKubeConfig(user, current);
 
-/** Its own current context leads nowhere, so that `--context` is seen to be heard. */
-function writeKubeConfig(user: object, current = "here"): void {
-  const entries = (name: string, url: string): object => ({
-    name,
-    cluster: { server: url, "insecure-skip-tls-verify": true },
-  });
-  writeFileSync(
-    kubeconfig(),
-    JSON.stringify({
-      "current-context": current,
-      clusters: [entries("here", server.url), entries("nowhere", "http://127.0.0.1:9")],
-      contexts: ["here", "nowhere"].map((name) => ({ name, context: { cluster: name, user: "me" } })),
-      users: [{ name: "me", user }],
-    }),
-  );
-}
-
-/** `tenure` on `lease://default`; whatever it says, it shows no secret. */
-async function tenure(...args: readonly string[]): Promise<Called> {
+/** `tenure` on `lease://default`. */
+function tenure(...args: readonly string[]): Promise<Called> {
   const url = args[0] === "doctor" || args.includes("--storage") ? [] : ["--storage", "lease://default"];
-  const called = await call([
-    ...args,
-    ...url,
-    ...(args.includes("--kubeconfig") ? [] : ["--kubeconfig", kubeconfig()]),
-  ]);
-  expect(called.stdout + called.stderr).not.toContain(secret);
-  return called;
+  return fake.tenure(...args, ...url);
 }
 
 function put(name: string, spec: object): KubernetesResource {
@@ -90,7 +53,7 @@ describe("the URL and its flags", () => {
     [["status", "job", "--storage", `lease://me:${secret}@a`], 'reads "lease://NAMESPACE"'],
     [["status", "job", "--storage", "lease://a/b"], 'reads "lease://NAMESPACE"'],
     [["status", "Job"], 'name ("Job") must be 1 to 253 characters'],
-    [["status", "job", "--storage", "file:x"], "--kubeconfig goes with --storage lease://NAMESPACE."],
+    [["status", "job", "--storage", "file:x"], "--kubeconfig goes with --storage lease://NAMESPACE, or"],
     [["status", "job", "--context", "elsewhere"], 'has no context "elsewhere"; it has "here", "nowhere"'],
     [["status", "job", "--kubeconfig", "/nowhere/config"], 'the kubeconfig "/nowhere/config" cannot be read (ENOENT)'],
   ])("refuses %j with 2 and what is wrong, and asks no server", async (args, message) => {
@@ -250,24 +213,8 @@ describe("doctor", () => {
     { verbs: ["create", "patch"], apiGroups: ["events.k8s.io"], resources: ["events"] },
   ];
 
-  const grant = (rules: readonly object[]): void =>
-    server.refuse({ status: 201, body: { status: { resourceRules: rules, incomplete: false } } }, onRules);
-  const onRules = { on: "create", plural: "selfsubjectrulesreviews" } as const;
-
-  /** What the doctor finds, without its look at this machine, which takes a second. */
-  const doctor = async (probe = true, url = "lease://default"): Promise<Record<string, Finding>> => {
-    const timing = { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2_000 };
-    const flags = new Flags(["--kubeconfig", kubeconfig()], clusterFlags, {});
-    const { signal } = new AbortController();
-    const parts = { clock: systemClock, logger: silentLogger, timing, signal };
-    const { findings } = await checkPlace({ ...parts, url, flags, probe });
-    expect(JSON.stringify(findings)).not.toContain(secret);
-    for (const { level, repair } of findings)
-      if (level === "warning" || level === "failure") expect(repair).toBeTruthy();
-    return Object.fromEntries(findings.toReversed().map((finding) => [finding.check, finding])); // the first of a check
-  };
-  const failures = (findings: Record<string, Finding>): readonly string[] =>
-    Object.values(findings).flatMap(({ check, level }) => (level === "failure" ? [check] : []));
+  const grant = (rules: Parameters<FakeCluster["grant"]>[0]): void => fake.grant(rules);
+  const doctor = (probe = true, url = "lease://default"): Promise<Record<string, Finding>> => fake.doctor(url, probe);
 
   it("finds a pre-created Lease with the least rights fit, and stores nothing", async () => {
     put("job", held());
@@ -358,14 +305,16 @@ describe("doctor", () => {
   });
 });
 
-describe("judgeRights", () => {
+describe("LeaseRights", () => {
   const rule = (verbs: readonly string[], more: Partial<GrantedRule> = {}): GrantedRule => ({
     ...{ verbs, apiGroups: ["coordination.k8s.io"], resources: ["leases"], resourceNames: ["job"] },
     ...more,
   });
   const events = rule(["create"], { apiGroups: [""], resources: ["events"], resourceNames: [] });
   const levels = (rules: readonly GrantedRule[], incomplete = false): string[] =>
-    judgeRights({ rules, incomplete }, "default").map(({ level, found }) => `${level}: ${found}`);
+    new LeaseRights({ rules, incomplete }, leaseRights)
+      .judge("default")
+      .map(({ level, found }) => `${level}: ${found}`);
 
   it.each([
     ["the least", [rule(["get", "update", "watch"]), events], [/^ok: get and update "job", not to create them/]],

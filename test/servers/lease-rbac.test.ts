@@ -4,9 +4,9 @@
 import { KubeConfig, KubernetesObjectApi, loadAllYaml, type KubernetesObject } from "@kubernetes/client-node";
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { electable, judgeRights, mayDo } from "../../src/cli/lease-rights.ts";
+import { LeaseRights, leaseRights } from "../../src/cli/lease-rights.ts";
 import { LeaderElector } from "../../src/election/leader-elector.ts";
-import { ClusterQuestions, type GrantedRights } from "../../src/kubernetes/cluster-questions.ts";
+import { ClusterQuestions } from "../../src/kubernetes/cluster-questions.ts";
 import { LeaseLock } from "../../src/kubernetes/lease-lock.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { silentLogger } from "../../src/system/logger.ts";
@@ -76,10 +76,10 @@ describeOn(foundKube, (start) => {
     return kubeConfig;
   }
 
-  async function rightsOf(kubeConfig: KubeConfig, namespace: string): Promise<GrantedRights> {
+  async function rightsOf(kubeConfig: KubeConfig, namespace: string): Promise<LeaseRights> {
     const parts = { kubeConfig, allowExecCredentials: false, clock: systemClock, random: systemRandom };
     await using questions = new ClusterQuestions(parts);
-    return await questions.rights(namespace);
+    return new LeaseRights(await questions.rights(namespace), leaseRights);
   }
 
   interface Seen {
@@ -109,11 +109,11 @@ describeOn(foundKube, (start) => {
     const namespace = await apply();
     const kubeConfig = await worker(namespace);
     await expect
-      .poll(async () => electable(await rightsOf(kubeConfig, namespace)), { timeout: 20_000 })
+      .poll(async () => (await rightsOf(kubeConfig, namespace)).electable(), { timeout: 20_000 })
       .toEqual(new Set([name]));
     const rights = await rightsOf(kubeConfig, namespace);
     // nothing lacks, and nothing is too much
-    expect(judgeRights(rights, namespace)).toEqual([expect.objectContaining({ level: "ok" })]);
+    expect(rights.judge(namespace)).toEqual([expect.objectContaining({ level: "ok" })]);
     const [ada, bob] = [await candidate(kubeConfig, namespace), await candidate(kubeConfig, namespace)];
     const first = await ada.elector.acquire();
     const waiting = bob.elector.acquire();
@@ -208,9 +208,9 @@ describeOn(foundKube, (start) => {
     const namespace = await apply();
     const kubeConfig = await kube.candidate(namespace, rulesOf("lease-viewer"));
     const rights = await rightsOf(kubeConfig, namespace);
-    expect(["get", "list", "watch"].every((verb) => mayDo(rights, verb))).toBe(true);
+    expect(["get", "list", "watch"].every((verb) => rights.may(verb))).toBe(true);
     const writes = ["create", "update", "patch", "delete", "deletecollection"];
-    expect(writes.filter((verb) => mayDo(rights, verb))).toEqual([]);
+    expect(writes.filter((verb) => rights.may(verb))).toEqual([]);
     const { elector } = await candidate(kubeConfig, namespace);
     await expect(elector.acquire()).rejects.toMatchObject({ code: "ACCESS_DENIED" });
   });

@@ -16,6 +16,8 @@ export const doctorCommand: Command = {
     "Checks this machine, the settings, and the storage if one is named: reachable, rights, round trips, and\n" +
     "whether it enforces its conditions, by a probe that writes below tenure-probe/ and removes that again.\n" +
     "Of lease://NAMESPACE: reachable, rights missing or too much, times, round trips, watch; it stores nothing.\n" +
+    "Of multiclusterlease://NAMESPACE also the definition, and for each lease until its next renewal: who holds it,\n" +
+    "and whether the controller, its storage, or another candidate of this cluster keeps it from being held.\n" +
     "Each finding has its repair. " +
     "Exits with 0 if nothing failed; warnings do not count.",
   example: "tenure doctor file:///srv/tenure",
