@@ -17,9 +17,11 @@ export const bySeeds: ReadonlyMap<string, Seeds> = new Map([
   ["N17", { from: 215, to: 217, invariant: "L3" }], // a proxy that repeats a write and answers the second time
   ["N18", { from: 255, to: 257, invariant: "L5" }], // a server that refuses everything for a while
   ["N21", { from: 215, to: 217, invariant: "S3" }], // a deletion under a leader whose work lingers
-  ["M1", { stage: "clusters", from: 4, to: 4, invariant: "S3" }], // hosts whose wall clocks are years apart
-  ["M2", { stage: "clusters", from: 10, to: 10, invariant: "S3" }], // a candidate of a short lease that never waits
+  // Hosts whose wall clocks are years apart.
+  ["M1", { stage: "clusters", faults: ["wallStep", "crash", "aimed"], from: 1, to: 2, invariant: "L1" }],
+  // A candidate of a short lease that never waits.
+  ["M2", { stage: "clusters", faults: ["impatient", "mixedSpecs", "crash", "aimed"], from: 1, to: 3, invariant: "S3" }],
   ["M4", { stage: "clusters", faults: ofLaggingWatches, from: 1, to: 1, invariant: "S6" }],
-  ["M4b", { stage: "clusters", from: 7, to: 8, invariant: "L2" }], // a resignation
+  ["M4b", { stage: "clusters", faults: ["resign"], from: 3, to: 4, invariant: "L2" }],
   ["D3", { from: 109, to: 111, invariant: "S8" }], // a process that stood with a renewal under way, and a check
 ]);
