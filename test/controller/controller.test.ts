@@ -1,6 +1,7 @@
 // Goal: the controller carries signals to the storage and shows what became of them, with few requests, through lost
 // races, lost answers and failures. Method: real controllers over a cluster in memory, on a clock that a test moves.
 import { describe, expect, test } from "vitest";
+import type { LeaseStorage } from "../../src/storage/lease-storage.ts";
 import { MemoryData, MemoryStorage } from "../../src/storage/memory.ts";
 import { FaultyStorage } from "../../src/testing/faulty-storage.ts";
 import { ManualClock } from "../../src/testing/manual-clock.ts";
@@ -268,6 +269,34 @@ describe("a storage in trouble", () => {
     expect(await cluster.confirmed("bob", sent)).toBeLessThan(6_000 + 2_000);
     await running.stop();
   });
+
+  test.each(["hints", "polls"])(
+    "K-71: without any candidate here, what happens in another cluster is shown all the same, by %s",
+    async (by) => {
+      const clock = new ManualClock();
+      const data = new MemoryData();
+      const [here, there] = [new Cluster(clock), new Cluster(clock, 2)];
+      const storage = new MemoryStorage({ clock, data });
+      const four: LeaseStorage = {
+        readLease: (...call) => storage.readLease(...call),
+        createLease: (...call) => storage.createLease(...call),
+        writeLease: (...call) => storage.writeLease(...call),
+        deleteLease: (...call) => storage.deleteLease(...call),
+      };
+      here.start(by === "hints" ? storage : four);
+      there.start(new MemoryStorage({ clock, data }));
+      here.write({});
+      await clock.advance(4_000);
+      const mostMs = by === "hints" ? 500 : 2_200 + 500;
+      for (const holder of ["ada", "bob"]) {
+        const sent = there.signal(holder);
+        expect(await here.confirmed(holder, sent)).toBeLessThanOrEqual(mostMs);
+        there.release(holder);
+        await clock.advanceUntil(() => here.condition("LockAcquiredInBackend") === "False LockReleased", mostMs);
+      }
+      expect(here.condition("LocalCandidateReady")).toBe("False NoCandidate");
+    },
+  );
 
   test("K-86: a storage call that hangs delays its own lease only", async () => {
     const clock = new ManualClock();
