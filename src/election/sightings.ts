@@ -18,9 +18,13 @@ export class Sightings {
     this.#parts = parts;
   }
 
-  /** A record with the moment of its first receipt: a pair that is received again keeps it. */
+  /**
+   * A record with the moment of its first receipt: a pair that is received again keeps it. Not one that has come back
+   * behind a larger term: whoever got that may still lead, and nobody has waited for it.
+   */
   of({ record, version, foreign = false }: ObservedRecord, pair: string, receipt: Receipt): SeenRecord {
     const nowMs = receipt.now.observerMs;
+    if (this.#hasComeBack(record, pair)) this.#state.firstReceipts.delete(pair);
     const before = this.#state.firstReceipts.get(pair);
     const known = before ?? { atMs: nowMs, share: this.#parts.random.next() };
     if (before !== undefined || this.#noticeTerm(record, receipt)) rememberReceipt(this.#state, pair, known);
@@ -28,6 +32,11 @@ export class Sightings {
     const storedMs = seconds === undefined ? undefined : seconds * 1000;
     const moments = { firstReceiptMs: known.atMs, lastReceiptMs: nowMs, share: known.share };
     return { kind: "record", record, version, foreign, pair, ...moments, storedMs };
+  }
+
+  #hasComeBack({ leaderTransitions }: LeaderElectionRecord, pair: string): boolean {
+    const { seen, highestTerm } = this.#state;
+    return leaderTransitions < highestTerm && !(seen.kind === "record" && seen.pair === pair);
   }
 
   /** Makes a record the one in hand. */

@@ -355,6 +355,25 @@ scenario(
 );
 
 scenario(
+  "#70: a record that was restored to what its candidates have seen before raises an alarm, and is waited for anew",
+  async ({ clock, run, pass, stage }) => {
+    const old = stage.record({ leaderTransitions: 7 });
+    await stage.put(old);
+    const [me, bing] = [await run(), await run()];
+    await clock.advanceUntil(() => me.elector.isLeader() || bing.elector.isLeader(), 60_000);
+    const [leader, standby] = me.elector.isLeader() ? [me, bing] : [bing, me];
+    await pass(60_000); // the old record was waited out long ago
+    await stage.put(old);
+    const restoredMs = clock.monotonicMs();
+    await clock.advanceUntil(() => standby.elector.isLeader(), 60_000);
+    expect(clock.monotonicMs() - restoredMs).toBeGreaterThanOrEqual(15_000);
+    expect(standby.alarms).toEqual(["termRegression"]);
+    expect(startsAndStops(leader)).toEqual(["start 8", "stop taken"]);
+    expect(standby.term.term).toBe(9);
+  },
+);
+
+scenario(
   "two competing candidates hand over back and forth, with growing terms",
   async ({ clock, run }) => {
     const pair = [await run(), await run()];

@@ -14,6 +14,7 @@ interface Knowledge {
   /** The term that is known to be over, because something foreign was received that deposes it. */
   deposed: { readonly term: number; readonly by: EventOf<"receive"> } | undefined;
   leading: number | undefined;
+  startedMs: number;
 }
 
 /**
@@ -25,9 +26,14 @@ export function checkClaims(events: readonly HistoryEvent[], settings: HistorySe
   const known = new Map<string, Knowledge>();
   const sends = sendsOf(events);
   for (const event of events) {
-    const mine = known.get(event.who) ?? { sentFastMs: new Map(), deposed: undefined, leading: undefined };
+    const mine = known.get(event.who) ?? {
+      sentFastMs: new Map(),
+      deposed: undefined,
+      leading: undefined,
+      startedMs: 0,
+    };
     known.set(event.who, mine);
-    if (event.what === "start") mine.leading = event.term;
+    if (event.what === "start") [mine.leading, mine.startedMs] = [event.term, event.atMs];
     if (event.what === "stop") mine.leading = undefined;
     if (event.what === "apply") noteApplied(mine, event, sends);
     if (event.what === "receive") noteForeign(mine, event);
@@ -48,12 +54,15 @@ function noteApplied(mine: Knowledge, { send, holder, who }: EventOf<"apply">, s
   mine.sentFastMs.set(sent.term, Math.max(mine.sentFastMs.get(sent.term) ?? -Infinity, sent.fastMs));
 }
 
-/** G4: somebody else's record, or a free one, with a term that is not smaller. */
+/**
+ * G4: somebody else's record, or a free one, with a term that is not smaller. One of the very same term, by a read that
+ * was sent before one's own was known, is of the past: a replica lags, and shows a term that was given in another life.
+ */
 function noteForeign(mine: Knowledge, event: EventOf<"receive">): void {
-  const { holder, term, absent, who } = event;
-  const { leading } = mine;
+  const { holder, term, absent, who, askedMs = Infinity } = event;
+  const { leading, startedMs } = mine;
   if (absent || leading === undefined || term === undefined || term < leading || holder === who) return;
-  if (mine.deposed?.term === leading) return;
+  if (mine.deposed?.term === leading || (term === leading && askedMs < startedMs)) return;
   mine.deposed = { term: leading, by: event };
 }
 

@@ -232,6 +232,16 @@ describe("the judge of histories", () => {
     expect(check(told, settings)).toEqual([]);
   });
 
+  test("takes a record of the very term that a leader has by when the read of it was sent", () => {
+    const shown = (askedMs: number): string[] => {
+      const record = { holder: "z", renewTime: "t7", term: 3 };
+      const read = at(150, { who: "b", what: "receive", from: "read", askedMs, absent: false, ...record });
+      return check(plus(read), settings).map(({ invariant }) => invariant);
+    };
+    expect([...new Set(shown(149))]).toEqual(["S9"]);
+    expect(shown(90)).toEqual([]);
+  });
+
   test("lets a leader whose record was deleted create it at once, while its own validity runs", () => {
     const again = (sentMs: number): string[] => {
       const record = { holder: "b", renewTime: "t9", term: 1_004 };

@@ -35,6 +35,8 @@ export type HistoryEvent = { readonly atMs: number; readonly who: string } & (
   | ({
       readonly what: "receive";
       readonly from: "read" | "hint";
+      /** When the read was sent. */
+      readonly askedMs?: number | undefined;
       readonly absent: boolean;
       readonly localMs?: number;
     } & HistoryRecord)

@@ -35,6 +35,8 @@ export interface Scene {
   readonly blockedMs: () => number;
   /** Makes the lock of one process, where it is not one on `servers`. */
   readonly lock?: (parts: LockParts) => ResourceLock;
+  /** Who contends by this lock, where its identity does not tell: candidates of a cluster may share one. */
+  readonly whoOf?: (lock: ResourceLock) => string;
 }
 
 /** What a lock is made for. */
@@ -84,7 +86,7 @@ export class SimCandidate {
   }
 
   get identity(): string {
-    return this.#lock.identity;
+    return this.#scene.whoOf?.(this.#lock) ?? this.#lock.identity;
   }
 
   async run(): Promise<void> {
@@ -135,9 +137,9 @@ export class SimCandidate {
       host: this.host,
       name: () => this.identity,
       sent: (request) => this.#noteSend(request),
-      received: (stored, from) => {
+      received: (stored, from, askedMs) => {
         const seen = {
-          from,
+          ...{ from, askedMs },
           absent: stored === undefined,
           localMs: this.host.monotonicMs(),
           ...recordOf(stored?.value),

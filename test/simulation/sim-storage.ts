@@ -28,7 +28,7 @@ export interface SimStorageOptions {
   readonly nextSend: () => number;
   readonly sent: (request: SentRequest) => void;
   /** Something reached the process: the answer to a read that it still waits for, or a record with a hint. */
-  readonly received: (stored: Stored | undefined, from: "read" | "hint") => void;
+  readonly received: (stored: Stored | undefined, from: "read" | "hint", askedMs?: number) => void;
 }
 
 /** A real driver over a simulated wire: the server applies a request apart from the time of its answer. */
@@ -53,10 +53,11 @@ export class SimStorage extends VersionedLeaseStorage {
   protected override async readOnce(_key: string, { signal }: Attempt): Promise<Stored | undefined> {
     const { server, world, received } = this.#options;
     let seen: Stored | undefined;
+    const askedMs = world.nowMs;
     const look = (staleMs: number): Stored | undefined =>
       (seen = staleMs > 0 ? server.asOf(world.nowMs - staleMs) : server.current);
     return this.#wire.send("read", look, () => {
-      if (!signal.aborted) received(seen, "read");
+      if (!signal.aborted) received(seen, "read", askedMs);
     });
   }
 
