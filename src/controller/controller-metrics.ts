@@ -3,6 +3,11 @@ import { HistogramFamily, NumberFamily, type MetricFamily } from "../telemetry/m
 const callBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const planBounds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1];
 
+const results = [
+  ...["create", "renew", "newTerm", "takeOver", "free"], // writes to the storage
+  ...["finalizer", "status", "nothing", "bug"],
+];
+
 /** The metrics of a controller. Labels are words of closed lists: neither leases nor identities, which grow. */
 export class ControllerMetrics {
   readonly reconciles: NumberFamily = counter("reconciles_total", "Plans, by what they called for.");
@@ -22,6 +27,7 @@ export class ControllerMetrics {
 
   /** Makes series appear before their first value, where all are known beforehand. */
   constructor() {
+    for (const result of results) this.reconciles.add({ result }, 0);
     for (const outcome of ["written", "lost", "unknown", "failed", "throttled", "refused"])
       this.globalWrites.add({ outcome }, 0);
     for (const outcome of ["record", "absent", "unreadable", "failed", "dropped"]) this.globalReads.add({ outcome }, 0);

@@ -116,8 +116,12 @@ describe("one cluster", () => {
   test("K-73: a status write that conflicts is made again at once, not at the next requeue", async () => {
     const { clock, cluster, running } = await led();
     await clock.advance(5_000);
-    running.client.refuse(409, { on: "patch", plural: "multiclusterleases", times: 1 });
-    expect(await cluster.confirmed("ada", cluster.signal("ada", { leaseTransitions: 1 }))).toBeLessThan(500);
+    running.client.delay({ requestMs: 50 }, { on: "patch", plural: "multiclusterleases", times: 1 });
+    const sent = cluster.signal("ada", { leaseTransitions: 1 });
+    await clock.advance(20);
+    cluster.api.annotate(ref, { edit: "under way" });
+    expect(await cluster.confirmed("ada", sent)).toBeLessThan(500);
+    expect(running.controller.metricsText()).toContain('status_writes_total{outcome="conflict"} 1\n');
     await clock.advance(5_000);
     running.client.loseAnswer({ plural: "multiclusterleases" });
     expect(await cluster.confirmed("ada", cluster.signal("ada", { leaseTransitions: 1 }))).toBeLessThan(500);
