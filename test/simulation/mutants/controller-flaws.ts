@@ -61,7 +61,7 @@ export const controllerFlaws: readonly Mutant[] = [
   {
     id: "M6",
     flaw: "A signal that was written is written again: K-61 must see a pair twice.",
-    edits: [inController("candidates", "isHolder || !isSpent(question.spent, candidate)", "true")],
+    edits: [inController("candidates", "!isSpent(question.spent, candidate) && ", "")],
     scenario: { tests: controllerTests("reconcile.properties", "K-61: no plan writes") },
   },
   {

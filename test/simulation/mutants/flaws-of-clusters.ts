@@ -45,6 +45,32 @@ export const flawsOfClusters: readonly Mutant[] = [
     scenario: clusters(1, 2, { invariant: "S2", faults: ["storage.requestLost", "storagePartition"] }),
   },
   {
+    id: "M3c",
+    // Each alone is made good by the other: no row confirms before the generation is answered (K-52, K-73).
+    flaw: "Ours is taken for a Go controller, and answers a spec too early: K-52 must see it, and a term that outlasts.",
+    edits: [
+      inKubernetes(
+        "shown-lease",
+        `{ globalRenewTime }: MultiClusterLeaseStatus): boolean {
+  return globalRenewTime !== undefined && !globalRenewTime.includes(".");`,
+        `{ globalRenewTime, globalAcquireTime }: MultiClusterLeaseStatus): boolean {
+  return globalRenewTime !== undefined && globalAcquireTime === undefined;`,
+      ),
+      inController(
+        "status",
+        "const answered = step.answered ? situation.cluster.generation : answeredBefore(situation);",
+        "const answered = situation.cluster.generation;",
+      ),
+    ],
+    scenario: {
+      tests: [{ file: "test/kubernetes/confirmation.test.ts", named: "any fraction shows that it is none" }],
+      ...clusters(44, 50, {
+        invariant: "S2",
+        faults: ["storage.late", "storage.requestLost", "mixedSpecs", "answerLost", "late"],
+      }),
+    },
+  },
+  {
     id: "M5",
     flaw: "A write whose outcome is unknown counts as applied: a term must be seen twice.",
     edits: [
@@ -67,7 +93,7 @@ export const flawsOfClusters: readonly Mutant[] = [
         "if (data.leaseDurationSeconds !== undefined) return true;",
       ),
     ],
-    scenario: clusters(1, 1, { invariant: "S4" }),
+    scenario: clusters(3, 3, { invariant: "S4", faults: ["controllerRestart"] }), // a long one would not end
   },
   {
     id: "M8",
