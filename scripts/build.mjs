@@ -1,7 +1,7 @@
 // Builds dist: tsc into a fresh folder, which then takes the place of the old one in one step, so that whoever runs
 // the old build meanwhile never sees half of a new one.
 import { spawnSync } from "node:child_process";
-import { chmodSync, existsSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, readdirSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -27,6 +27,11 @@ if (existsSync(program)) {
     process.exit(1);
   }
   chmodSync(program, 0o755);
+}
+
+// A program is started, never imported: nobody could reach its declarations, and they take room.
+for (const file of readdirSync(dirname(program), { recursive: true, encoding: "utf8" })) {
+  if (file.endsWith(".d.ts")) rmSync(join(dirname(program), file));
 }
 
 const old = `${dist}.${process.pid}.old`;

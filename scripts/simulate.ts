@@ -14,6 +14,7 @@ const usage = `npm run simulate -- [options]
   --seed K        this seed alone
   --trace         with --seed: one line for each event
   --clusters      two clusters over one storage, behind their controllers, instead of one election
+  --scope cluster with --clusters: elects clusters, of which each has two candidates or three
   --faults a,b    exactly these faults, instead of those that each seed draws; "none" for none
   --drift x       clocks run at rates of 1 - x to 1 + x
   --repeats R     play each seed R times, and demand the same events each time (default 1)
@@ -40,9 +41,10 @@ function parse(): Options {
       ...{ seeds: text, from: text, jobs: text, seed: text, faults: text, drift: text, repeats: text },
       trace: { type: "boolean", default: false },
       clusters: { type: "boolean", default: false },
+      scope: text,
     },
   });
-  const stage = values.clusters ? "clusters" : "election";
+  const stage = values.clusters ? clustersIn(values.scope ?? "process") : "election";
   const single = values.seed !== undefined;
   return {
     stage,
@@ -54,6 +56,12 @@ function parse(): Options {
     faults: values.faults === undefined ? undefined : faultsNamed(stage, values.faults),
     drift: values.drift === undefined ? undefined : driftOf(values.drift),
   };
+}
+
+function clustersIn(scope: string): Stage {
+  if (scope === "process") return "clusters";
+  if (scope !== "cluster") throw new TypeError(`--scope (${scope}) must be process or cluster`);
+  return "clusterScope";
 }
 
 function whole(name: string, text: string): number {
@@ -117,10 +125,14 @@ async function trace(seed: number, planned: Planned): Promise<number> {
   return violations.length > 0 ? 1 : 0;
 }
 
+const flagsOf: Readonly<Record<Stage, string>> = {
+  ...{ election: "", clusters: " --clusters", clusterScope: " --clusters --scope cluster" },
+};
+
 /** How to see it again, with as few faults as break the same promise, and its last minute. */
 async function explain(seed: number, violation: Violation, planned: Planned): Promise<void> {
   const { faults, result } = await shrink(seed, violation, planned);
-  const clusters = planned.stage === "clusters" ? " --clusters" : "";
+  const clusters = flagsOf[planned.stage];
   const stage = `${clusters}${planned.drift === undefined ? "" : ` --drift ${planned.drift}`}`;
   print(`\nseed ${seed} breaks ${violation.invariant}: ${violation.text}`);
   const given = planned.faults === undefined ? "" : ` --faults ${planned.faults.join(",") || "none"}`;

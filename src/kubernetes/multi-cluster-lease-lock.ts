@@ -1,21 +1,18 @@
 import { InvalidSettingsError } from "../errors.ts";
-import { CallBudget } from "../lock/call-budget.ts";
 import type { LeaderElectionRecord } from "../lock/leader-election-record.ts";
 import type { LockHint, ObservedRecord, ResourceLock } from "../lock/resource-lock.ts";
 import type { CallOptions, Version } from "../storage/versioned-storage.ts";
-import { systemClock, type Clock } from "../system/clock.ts";
+import { systemClock } from "../system/clock.ts";
 import { hostName } from "../system/host-name.ts";
 import { silentLogger } from "../system/logger.ts";
 import { systemRandom } from "../system/random.ts";
+import { ClusterScope } from "./cluster-scope.ts";
 import { LeaseEvents } from "./events.ts";
+import { GlobalLease } from "./global-lease.ts";
 import type { ResourceRef } from "./kubernetes-resources.ts";
-import { LeaseWrites } from "./lease-writes.ts";
 import { multiClusterLeaseKind, multiClusterLeaseNames } from "./multi-cluster-lease.ts";
 import { multiClusterLeaseOptionProblems, type MultiClusterLeaseLockOptions } from "./multi-cluster-lease-options.ts";
-import { MultiClusterLeaseView } from "./multi-cluster-lease-view.ts";
-import { ReleaseCalls } from "./release-calls.ts";
-import { SignalCalls, signalIntervalMs, type SignalOutcome } from "./signal-calls.ts";
-import { SignalTrouble } from "./signal-trouble.ts";
+import { signalIntervalMs, type SignalOutcome } from "./signal-calls.ts";
 
 /**
  * One lease across many clusters, for one candidate. It signals by one write to the spec of a MultiClusterLease of its
@@ -31,19 +28,21 @@ import { SignalTrouble } from "./signal-trouble.ts";
  * Behind a controller of gke-labs/multicluster-leader-election it confirms only what that controller has written again,
  * gives each term a name of its own (`<identity>~2`, …), and cannot make it release: see `docs/multi-cluster.md`.
  *
+ * Scope `"cluster"` elects clusters: their candidates share a name, and a lock `within` the cluster says which of them
+ * signals. To lead means to hold both. A neighbour follows a candidate that dies before another cluster does, since
+ * those wait for three retry periods longer.
+ *
  * @throws {InvalidSettingsError} naming every option that is wrong.
  */
 export class MultiClusterLeaseLock implements ResourceLock {
-  /** `<label>_<uuid>`, new for each instance. */
+  /** `<label>_<uuid>`, new for each instance; in scope `"cluster"` the label, which candidates of a cluster share. */
   readonly identity: string;
   /** `multiclusterlease/<namespace>/<name>`. */
   readonly description: string;
-  /** A signal a second. */
-  readonly minWriteIntervalMs: number = signalIntervalMs;
-  readonly #clock: Clock;
-  readonly #view: MultiClusterLeaseView;
-  readonly #signals: SignalCalls;
-  readonly #releases: ReleaseCalls;
+  /** A signal a second, or less often where the lock `within` the cluster demands it. */
+  readonly minWriteIntervalMs: number;
+  readonly #global: GlobalLease;
+  readonly #cluster: ClusterScope | undefined;
   readonly #events: LeaseEvents | undefined;
   readonly #ref: ResourceRef;
 
@@ -51,68 +50,58 @@ export class MultiClusterLeaseLock implements ResourceLock {
     const problems = multiClusterLeaseOptionProblems(options);
     if (problems.length > 0) throw new InvalidSettingsError(problems);
     const { client, namespace, name, label = hostName(), random = systemRandom, clock = systemClock } = options;
-    const { group, events = "events.k8s.io", logger = silentLogger } = options;
-    const identity = `${label}_${random.uuid()}`;
+    const { group, within, events = "events.k8s.io", logger = silentLogger } = options;
+    const isShared = within !== undefined;
+    const identity = isShared ? label : `${label}_${random.uuid()}`;
     const ref = { ...multiClusterLeaseKind({ namespace, ...(group !== undefined && { group }) }), name };
-    const sender = { identity };
-    const view = new MultiClusterLeaseView({ client, ref, sender, clock, random, logger });
-    const trouble = new SignalTrouble(`${namespace}/${name}`, client.description);
-    const pace = { renewDeadlineMs: options.renewDeadlineMs, retryPeriodMs: options.retryPeriodMs };
-    const parts = { client, ref, sender, clock, pace, view, trouble };
-    const writes = new LeaseWrites(parts);
+    const { renewDeadlineMs, retryPeriodMs } = options;
+    const pace = { renewDeadlineMs, retryPeriodMs, headStart: isShared };
+    const global = new GlobalLease({ client, ref, sender: { identity, isShared }, clock, random, logger, pace });
+    const description = `multiclusterlease/${namespace}/${name}`;
     this.identity = identity;
-    this.description = `multiclusterlease/${namespace}/${name}`;
-    this.#clock = clock;
-    this.#view = view;
+    this.description = description;
+    this.minWriteIntervalMs = Math.max(signalIntervalMs, within?.minWriteIntervalMs ?? 0);
+    this.#global = global;
     this.#ref = ref;
-    this.#releases = new ReleaseCalls(parts, writes);
-    this.#signals = new SignalCalls(parts, writes, this.#releases);
-    const reporter = { client, clock, random, logger, instance: identity };
+    if (isShared) this.#cluster = new ClusterScope({ label, within, global, clock, description });
+    const reporter = { client, clock, random, logger, instance: within?.identity ?? identity };
     if (events !== "off") this.#events = new LeaseEvents({ ...reporter, api: events });
   }
 
-  /** What the status says; a MultiClusterLease that is being deleted counts as absent. */
+  /**
+   * What the status says; a MultiClusterLease that is being deleted counts as absent. In scope `"cluster"` with what
+   * the lock `within` the cluster says: a neighbour that holds it is named by its identity there.
+   */
   async get(options?: CallOptions): Promise<ObservedRecord | undefined> {
-    const { timeoutMs, signal } = new CallBudget(this.#clock, options);
-    const shown = await this.#view.read({ timeoutMs, ...(signal !== undefined && { signal }) });
-    const observed = shown && this.#view.observe(shown);
-    if (observed !== undefined) this.#view.latest.tell(observed.version);
-    return observed;
+    return this.#cluster === undefined
+      ? (await this.#global.look(options))?.observed
+      : await this.#cluster.get(options);
   }
 
   /** Makes the resource with the first signal, and waits for its answer. */
-  async create(record: LeaderElectionRecord, options?: CallOptions): Promise<SignalOutcome> {
-    return this.#told(await this.#signals.create(record, options));
+  create(record: LeaderElectionRecord, options?: CallOptions): Promise<SignalOutcome> {
+    return (this.#cluster ?? this.#global).create(record, options);
   }
 
   /** Signals over the spec that was seen with `expected`, and waits for the answer; without a holder it releases. */
-  async update(record: LeaderElectionRecord, expected: Version, options?: CallOptions): Promise<SignalOutcome> {
-    const calls = record.holderIdentity === "" ? this.#releases : this.#signals;
-    return this.#told(await calls.update(record, expected, options));
+  update(record: LeaderElectionRecord, expected: Version, options?: CallOptions): Promise<SignalOutcome> {
+    return (this.#cluster ?? this.#global).update(record, expected, options);
   }
 
   /**
-   * Hints with the record attached, each time that the record or the spec has changed. Ends when the server ends it,
-   * when history is gone, and after two minutes of silence; then it is to be opened again.
+   * Hints each time that the record or the spec has changed, with the record attached unless it is one of two. Ends
+   * when the server ends it, when history is gone, and after two minutes of silence; then it is to be opened again.
    */
-  async *watch({ signal }: { readonly signal: AbortSignal }): AsyncGenerator<LockHint, void, undefined> {
-    for await (const hint of this.#view.hints(signal)) {
-      if (hint.observed !== undefined) this.#view.latest.tell(hint.observed.version);
-      yield hint;
-    }
+  watch(options: { readonly signal: AbortSignal }): AsyncIterable<LockHint> {
+    return (this.#cluster ?? this.#global).watch(options);
   }
 
   /** Tells an event about the MultiClusterLease, in the background; never throws. */
   recordEvent(message: string): void {
     const { group, namespace, name } = this.#ref;
     const { version, kind } = multiClusterLeaseNames;
-    const uid = this.#view.latest.shown?.uid;
+    const { uid } = this.#global;
     const subject = { kind, apiVersion: `${group}/${version}`, namespace, name, ...(uid !== undefined && { uid }) };
     this.#events?.tell(subject, `${this.identity} ${message}`);
-  }
-
-  #told(outcome: SignalOutcome): SignalOutcome {
-    if (outcome.written) this.#view.latest.tell(outcome.version);
-    return outcome;
   }
 }

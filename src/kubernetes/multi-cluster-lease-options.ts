@@ -14,11 +14,21 @@ export interface MultiClusterLeaseLockOptions {
   readonly namespace: string;
   /** The name of the MultiClusterLease, in this cluster as in every other: it has no other name. */
   readonly name: string;
-  /** The readable part of the identity; default: the name of this host. */
+  /**
+   * The readable part of the identity; default: the name of this host. In scope `"cluster"` it has no default, and is
+   * the whole identity: the same for all candidates of a cluster, and another one in every cluster. Two clusters of one
+   * label are one candidate to their controllers, and may both lead.
+   */
   readonly label?: string;
-  /** Who is elected; default `"process"`: this candidate among all of all clusters. `"cluster"` is not there yet. */
+  /**
+   * Who is elected; default `"process"`: this candidate among all of all clusters. `"cluster"`: the cluster, in whose
+   * name one of its candidates leads, the one that also holds `within`.
+   */
   readonly scope?: "process" | "cluster";
-  /** For scope `"cluster"`: the lock among the candidates of this cluster. */
+  /**
+   * For scope `"cluster"`: the lock among the candidates of this cluster, a `LeaseLock` as a rule. It is written before
+   * each signal, under its own identity, and released last. It must be watchable, and belongs to this lock alone.
+   */
   readonly within?: ResourceLock;
   /** The API group of the resource; default: that of gke-labs/multicluster-leader-election. */
   readonly group?: string;
@@ -41,20 +51,13 @@ export interface MultiClusterLeaseLockOptions {
   readonly logger?: Logger;
 }
 
+const callsOfLock = ["get", "create", "update", "watch"] as const;
 const groupOfDns = /^(?=.{3,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)+$/;
 
 /** Why these options cannot make a `MultiClusterLeaseLock`: everything that is wrong, `[]` if nothing is. */
 export function multiClusterLeaseOptionProblems(options: MultiClusterLeaseLockOptions): string[] {
-  const { scope = "process", within, group, renewDeadlineMs, retryPeriodMs } = options;
-  const problems = leaseOptionProblems(options);
-  if (scope === "cluster") {
-    if (within === undefined) problems.push('scope "cluster" demands within: the lock among the candidates here');
-    problems.push('scope "cluster" is not there yet: use "process", which elects one candidate of all clusters');
-  } else if (scope !== "process") {
-    problems.push(`scope (${shown(scope)}) must be "process"`);
-  } else if (within !== undefined) {
-    problems.push('within goes with scope "cluster" alone');
-  }
+  const { group, renewDeadlineMs, retryPeriodMs } = options;
+  const problems = [...leaseOptionProblems(options), ...scopeProblems(options)];
   if (group !== undefined) problems.push(...groupProblems(group));
   for (const [name, value] of Object.entries({ renewDeadlineMs, retryPeriodMs })) {
     if (value === undefined || (Number.isFinite(value) && value >= 1 && value <= 86_400_000)) continue;
@@ -67,6 +70,22 @@ export function multiClusterLeaseOptionProblems(options: MultiClusterLeaseLockOp
 export function groupProblems(group: unknown): string[] {
   if (typeof group === "string" && groupOfDns.test(group)) return [];
   return [`group (${shown(group)}) must be a DNS name of a-z, 0-9 and "-", with a dot`];
+}
+
+function scopeProblems(options: MultiClusterLeaseLockOptions): readonly string[] {
+  const { scope = "process", within, label } = options;
+  if (scope === "process") return within === undefined ? [] : ['within goes with scope "cluster" alone'];
+  if (scope !== "cluster") return [`scope (${shown(scope)}) must be "process" or "cluster"`];
+  const problems: string[] = [];
+  const lacking = callsOfLock.filter((call) => typeof within?.[call] !== "function");
+  if (within === undefined) problems.push('scope "cluster" demands within: the lock among the candidates here');
+  else if (lacking.length > 0) problems.push(`within must have the calls ${lacking.join(", ")}`);
+  if (label === undefined) {
+    problems.push('scope "cluster" demands label: the name of this cluster, which all its candidates share');
+  } else if (typeof label === "string" && /~\d+$/.test(label)) {
+    problems.push(`label (${shown(label)}) must not end like the name of a later term, "~2"`);
+  }
+  return problems;
 }
 
 function shown(value: unknown): string {

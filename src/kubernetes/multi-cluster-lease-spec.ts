@@ -10,7 +10,12 @@ export interface SignalPace {
   readonly renewDeadlineMs: number | undefined;
   /** Default: two fifteenths of the lease duration. */
   readonly retryPeriodMs: number | undefined;
+  /** Whether other clusters wait for some retry periods longer, in which a neighbour may come. */
+  readonly headStart?: boolean;
 }
+
+/** So long a neighbour needs at the most, to see that a lease has run out and to signal. */
+const headStartPeriods = 3;
 
 /** What a signal says beside its text. */
 export interface SignalBody {
@@ -23,15 +28,21 @@ export interface SignalBody {
 
 /** The spec that a signal makes. */
 export function signalSpec({ holder, renewTime, record, pace }: SignalBody): Readonly<Record<string, unknown>> {
-  const { leaseDurationSeconds = 1, leaderTransitions } = record;
   return {
     holderIdentity: holder,
     renewTime,
-    leaseDurationSeconds,
+    leaseDurationSeconds: globalSecondsOf(record, pace),
     renewDeadlineSeconds: Math.max(1, Math.floor(renewDeadlineOf(record, pace) / 1_000)), // down: nobody acts too late
     retryPeriodSeconds: Math.max(1, Math.ceil(retryPeriodOf(record, pace) / 1_000)), // 0 stops a Go controller
-    leaseTransitions: leaderTransitions,
+    leaseTransitions: record.leaderTransitions,
   };
+}
+
+/** How long other clusters wait, in seconds. */
+export function globalSecondsOf(record: LeaderElectionRecord, pace: SignalPace): number {
+  const { leaseDurationSeconds = 1 } = record;
+  if (pace.headStart !== true) return leaseDurationSeconds;
+  return leaseDurationSeconds + Math.ceil((headStartPeriods * retryPeriodOf(record, pace)) / 1_000);
 }
 
 /** V, in milliseconds. */

@@ -111,6 +111,12 @@ export class MultiClusterLeaseView {
     return { record, version };
   }
 
+  /** Whether a neighbour that shares the name has, or had, the term that is to be asked for. */
+  isTaken(shown: ShownLease, term: number): boolean {
+    const isNamed = this.#parts.sender.isShared === true && this.names.named(shown) !== undefined;
+    return isNamed && !this.own.holds(shown) && (shown.status?.globalLeaseTransitions ?? 0) >= term;
+  }
+
   /** Hears each state that comes in; the returned function ends it. */
   listen(hear: Hear): () => void {
     this.#listeners.add(hear);

@@ -1,6 +1,8 @@
 /** Whose signals these are: the identity of the lock, or the one under which a `MultiLock` has it write. */
 export interface Sender {
   identity: string;
+  /** Whether others of its cluster signal under the same name, one after the other. */
+  readonly isShared?: boolean;
 }
 
 /** The longest number that a name can end in; a longer one is somebody else's. */

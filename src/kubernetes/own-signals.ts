@@ -4,7 +4,7 @@ import { confirmationOf, type SentSignal } from "./confirmation.ts";
 import { parseWireTime } from "./micro-time.ts";
 import { renewTimePattern } from "./multi-cluster-lease.ts";
 import { ownNumber, type Sender } from "./own-names.ts";
-import type { ShownLease } from "./shown-lease.ts";
+import { isGoStatus, type ShownLease } from "./shown-lease.ts";
 
 /** A signal before it is sent. */
 export interface NewSignal {
@@ -31,6 +31,7 @@ export interface OwnHolding {
 }
 
 const mostSignals = 64;
+const isSignalText = new RegExp(renewTimePattern);
 
 /** The signals of one candidate: no two have the same text, and each is known by it again. */
 export class OwnSignals {
@@ -51,14 +52,14 @@ export class OwnSignals {
 
   /** A text that was never used: the one that is wanted, or a microsecond after the last one. */
   freshText(wanted: string, wallMs: number): string {
-    const usable = new RegExp(renewTimePattern).test(wanted) ? wanted : microTime(wallMs * 1000);
+    const usable = isSignalText.test(wanted) ? wanted : microTime(wallMs * 1000);
     return usable > this.#lastText ? usable : afterText(this.#lastText);
   }
 
   add(signal: NewSignal): OwnSignal {
     this.#order += 1;
     const added: OwnSignal = { ...signal, order: this.#order, answer: undefined };
-    this.#lastText = signal.renewTime;
+    if (signal.renewTime > this.#lastText) this.#lastText = signal.renewTime;
     this.#byText.set(signal.renewTime, added);
     for (const oldest of this.#byText.keys()) {
       if (this.#byText.size <= mostSignals) break;
@@ -85,8 +86,23 @@ export class OwnSignals {
     return { identity: this.#sender.identity, number, renewTime, term: record.leaderTransitions, ...answer, isLater };
   }
 
+  /** Whether the holder that a status names is this very candidate: others may share its name. */
+  holds({ status }: ShownLease): boolean {
+    if (status === undefined) return false;
+    const { globalHolderIdentity: holder, globalRenewTime: stamp = "" } = status;
+    if (this.#of(holder, stamp) !== undefined) return true;
+    const number = ownNumber(this.#sender.identity, holder);
+    return isGoStatus(status) && number !== undefined && number === this.#holding?.signal.number;
+  }
+
+  /** Forgets a signal: whatever becomes of it is no holding. */
+  drop({ renewTime }: NewSignal): void {
+    this.#byText.delete(renewTime);
+  }
+
   /** Notes what a look tells of the signals that were sent. */
   look(shown: ShownLease): void {
+    if (this.#sender.isShared === true) this.#pass(shown);
     const standing = this.#of(shown.signal.holder, shown.signal.renewTime);
     // The answer was lost: this look is later, so what it shows as the stamp before is none too early.
     if (standing !== undefined && standing.answer === undefined && !shown.deleting) this.answered(standing, shown);
@@ -96,6 +112,19 @@ export class OwnSignals {
   /** The write was applied, and this is its answer. */
   answered(signal: OwnSignal, { uid, generation, status }: ShownLease): void {
     signal.answer = { uid, generation, stampBefore: status?.globalRenewTime };
+  }
+
+  /** No text of a neighbour is used again: a controller takes what is later, and a pair names one signal. */
+  #pass({ signal, status }: ShownLease): void {
+    const { identity } = this.#sender;
+    const { globalHolderIdentity: holder = "", globalRenewTime = "" } = status ?? {};
+    for (const [name, text] of [
+      [signal.holder, signal.renewTime],
+      [holder, globalRenewTime],
+    ] as const) {
+      const isNamed = ownNumber(identity, name) !== undefined && isSignalText.test(text);
+      if (isNamed && text > this.#lastText) this.#lastText = text;
+    }
   }
 
   #settle(shown: ShownLease): void {

@@ -3,7 +3,7 @@ import type { LeaderElectionRecord } from "../lock/leader-election-record.ts";
 import { releaseConfirmationOf, type SentSignal } from "./confirmation.ts";
 import { versionOf } from "./latest-look.ts";
 import type { LeaseCall, LeaseWrites, LeaseWritesParts } from "./lease-writes.ts";
-import { releasePatch, retryPeriodOf } from "./multi-cluster-lease-spec.ts";
+import { globalSecondsOf, releasePatch, retryPeriodOf } from "./multi-cluster-lease-spec.ts";
 import { ownName } from "./own-names.ts";
 import type { ShownLease } from "./shown-lease.ts";
 import type { SignalOutcome } from "./signal-calls.ts";
@@ -73,7 +73,7 @@ export class ReleaseCalls {
     const body = { holder: ownName(sender.identity, number), term, preferredHolder };
     if (view.names.isGo) {
       const { record = call.record } = view.own.holding?.signal ?? {};
-      const leaseMs = (record.leaseDurationSeconds ?? 1) * 1_000;
+      const leaseMs = globalSecondsOf(record, pace) * 1_000;
       this.#silentUntilMs = clock.monotonicMs() + leaseMs + retryPeriodOf(record, pace);
     }
     const sentAfter = view.latest.shown;

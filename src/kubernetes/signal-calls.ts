@@ -17,6 +17,8 @@ import { awaitVerdict } from "./verdict-wait.ts";
 export type SignalOutcome =
   Extract<LockOutcome, { readonly written: true }> | { readonly written: false; readonly heldBy?: string };
 
+type SendSignal = (body: SignalBody, options: CallOptions) => Promise<WriteAnswer>;
+
 /** The least time between two signals, after one that was lost. */
 export const signalIntervalMs = 1_000;
 
@@ -47,7 +49,8 @@ export class SignalCalls {
     }
     const number = await this.#numberOf(call, before);
     await this.#paced(call);
-    const outcome = await this.#signal(call, number, (body, next) => client.create(ref, newLease(ref, body), next));
+    const send: SendSignal = (body, next) => client.create(ref, newLease(ref, body), next);
+    const outcome = await this.#signal(call, { number, renews: false }, send);
     // A lost race would be repeated at once, again and again, until it is gone.
     if (!outcome.written && view.latest.shown?.deleting) throw this.#dying(call);
     return outcome;
@@ -77,18 +80,18 @@ export class SignalCalls {
     const condition = await this.#writes.condition(expected, call);
     const before = view.latest.shown;
     if (condition === undefined || before === undefined || before.deleting) return { written: false };
+    if (!renews && view.isTaken(before, record.leaderTransitions)) return { written: false };
     const number = renews ? view.names.held(before, holding.signal) : await this.#numberOf(call, before);
-    return await this.#signal(call, number, (body, next) =>
-      client.patch(ref, signalPatch(condition, body, before), next),
-    );
+    const send: SendSignal = (body, next) => client.patch(ref, signalPatch(condition, body, before), next);
+    return await this.#signal(call, { number, renews }, send);
   }
 
   async #signal(
     call: LeaseCall,
-    number: number,
-    send: (body: SignalBody, options: CallOptions) => Promise<WriteAnswer>,
+    { number, renews }: { readonly number: number; readonly renews: boolean },
+    send: SendSignal,
   ): Promise<SignalOutcome> {
-    const { view } = this.#parts;
+    const { view, trouble } = this.#parts;
     const signal = this.#newSignal(call, number);
     const leave = view.join();
     try {
@@ -96,6 +99,10 @@ export class SignalCalls {
       const sent = view.own.sent(signal);
       this.#wasLost = shown === undefined;
       if (shown === undefined || sent === undefined) return { written: false };
+      if (!renews && view.names.isUncounted(shown, number)) {
+        view.own.drop(signal);
+        throw trouble.unknown(call.operation, "the cluster drops the term that is asked for");
+      }
       let { generation } = shown;
       const verdict = await awaitVerdict<Verdict>({
         ...this.#writes.waiting(call, shown),
@@ -158,11 +165,7 @@ export class SignalCalls {
   }
 
   /** The state that the write of this signal made; `undefined` if it lost the race. */
-  async #send(
-    signal: OwnSignal,
-    call: LeaseCall,
-    send: (body: SignalBody, options: CallOptions) => Promise<WriteAnswer>,
-  ): Promise<ShownLease | undefined> {
+  async #send(signal: OwnSignal, call: LeaseCall, send: SendSignal): Promise<ShownLease | undefined> {
     const { sender, clock, pace, view, trouble } = this.#parts;
     const { renewTime, number, record } = signal;
     const body = { holder: ownName(sender.identity, number), renewTime, record, pace };

@@ -11,10 +11,11 @@ export class TermNames {
   readonly #sender: Sender;
   #highestNamed = 0;
   #isGo = false;
-  #isPruned = false;
+  #isPruned: boolean;
 
   constructor(sender: Sender) {
     this.#sender = sender;
+    this.#isPruned = sender.isShared === true; // until a signal shows it: a neighbour's name says nothing of its term
   }
 
   /** Whether a Go controller answers here, by the last stamp that was seen. */
@@ -26,8 +27,18 @@ export class TermNames {
   look(shown: ShownLease, isOwn: boolean): void {
     const { status } = shown;
     if (status?.globalRenewTime !== undefined) this.#isGo = isGoStatus(status);
-    if (isOwn) this.#isPruned = !keepsTerm(shown);
+    if (isOwn || this.#isNeighbour(shown)) this.#isPruned = !keepsTerm(shown);
     this.#highestNamed = Math.max(this.#highestNamed, this.named(shown) ?? 0);
+  }
+
+  /** Whether a signal that was sent to ask for a term lacks it: what becomes of it may be no term of its own. */
+  isUncounted(answer: ShownLease, number: number): boolean {
+    return !keepsTerm(answer) && this.named(answer) === number;
+  }
+
+  #isNeighbour({ signal }: ShownLease): boolean {
+    const { identity, isShared } = this.#sender;
+    return isShared === true && signal.renewTime !== "" && ownNumber(identity, signal.holder) !== undefined;
   }
 
   /** Which of one's own names the status names as the holder. */

@@ -1,8 +1,9 @@
-import { errorCode, StorageUnavailableError, UnknownOutcomeError } from "../errors.ts";
+import { errorCode } from "../errors.ts";
 import type { CallOptions, Version } from "../storage/versioned-storage.ts";
 import { systemClock, type Clock } from "../system/clock.ts";
-import { withDeadline } from "../system/signals.ts";
 import { CallBudget } from "./call-budget.ts";
+import { HalfWrites, putHalf } from "./half-writes.ts";
+import { joinedVersion, splitVersion, type JoinedVersions } from "./joined-version.ts";
 import type { LeaderElectionRecord } from "./leader-election-record.ts";
 import { mergedHints } from "./merged-hints.ts";
 import type { LockHint, LockOutcome, ObservedRecord, ResourceLock } from "./resource-lock.ts";
@@ -35,10 +36,7 @@ export class MultiLock implements ResourceLock {
   readonly #primary: ResourceLock;
   readonly #secondary: ResourceLock;
   readonly #clock: Clock;
-  /** My own write whose primary is written and whose secondary is not answered yet. */
-  #halfWritten: Promise<unknown> | undefined;
-  /** What a look at my last write showed while it was half done. */
-  #lastHalf: Version | undefined;
+  readonly #halves: HalfWrites;
 
   constructor(primary: ResourceLock, secondary: ResourceLock, options: MultiLockOptions = {}) {
     this.#primary = primary;
@@ -46,6 +44,7 @@ export class MultiLock implements ResourceLock {
     this.#clock = options.clock ?? systemClock;
     this.identity = primary.identity;
     this.description = `${primary.description} and ${secondary.description}`;
+    this.#halves = new HalfWrites(this.description, this.#clock);
     const minWriteIntervalMs = Math.max(primary.minWriteIntervalMs ?? 0, secondary.minWriteIntervalMs ?? 0);
     if (minWriteIntervalMs > 0) this.minWriteIntervalMs = minWriteIntervalMs;
     const watches = [primary.watch?.bind(primary), secondary.watch?.bind(secondary)].filter(
@@ -62,7 +61,7 @@ export class MultiLock implements ResourceLock {
     const foreign = first?.foreign === true || second?.foreign === true;
     return {
       record: this.#merged(first?.record, second?.record),
-      version: joined(first?.version, second?.version),
+      version: joinedVersion(first?.version, second?.version),
       ...(foreign && { foreign }),
     };
   }
@@ -73,8 +72,8 @@ export class MultiLock implements ResourceLock {
 
   async update(record: LeaderElectionRecord, expected: Version, options?: CallOptions): Promise<LockOutcome> {
     const budget = new CallBudget(this.#clock, options);
-    const versions = split(expected);
-    const isLost = versions === undefined || expected === this.#lastHalf; // that half is whole: both have moved on
+    const versions = splitVersion(expected);
+    const isLost = versions === undefined || this.#halves.wasHalf(expected);
     return isLost ? { written: false } : this.#write(record, versions, budget);
   }
 
@@ -114,91 +113,28 @@ export class MultiLock implements ResourceLock {
     return first.leaderTransitions === second.leaderTransitions || holder === "" || holder === this.identity;
   }
 
-  async #write(record: LeaderElectionRecord, versions: Versions, budget: CallBudget): Promise<LockOutcome> {
-    this.#demandWhole();
-    const first = await put(this.#primary, { record, expected: versions.first }, budget.next());
+  async #write(record: LeaderElectionRecord, versions: JoinedVersions, budget: CallBudget): Promise<LockOutcome> {
+    this.#halves.demandWhole();
+    const first = await putHalf(this.#primary, { record, expected: versions.first }, budget.next());
     if (!first.written) return { written: false };
     let second: LockOutcome;
     try {
-      const write = () => put(this.#secondary, { record, expected: versions.second }, budget.next());
-      second = await this.#complete(write, budget);
+      const write = () => putHalf(this.#secondary, { record, expected: versions.second }, budget.next());
+      second = await this.#halves.complete(write, budget);
     } catch (error) {
       budget.signal?.throwIfAborted();
-      throw this.#half(`its secondary failed (${errorCode(error) ?? "an error without a code"})`, error);
+      const why = `its primary was written, its secondary failed (${errorCode(error) ?? "an error without a code"})`;
+      throw this.#halves.unknown(why, error);
     }
-    if (!second.written) throw this.#half("its secondary lost the race");
-    this.#lastHalf = joined(first.version, versions.second);
+    if (!second.written) throw this.#halves.unknown("its primary was written, its secondary lost the race");
+    this.#halves.completed(joinedVersion(first.version, versions.second));
     const term = longer(first.term, second.term);
-    return { written: true, version: joined(first.version, second.version), ...(term !== undefined && { term }) };
-  }
-
-  /**
-   * Refuses while a write of mine is half done. Else a second one, sent in doubt of the first, would name the first
-   * one's primary and take its secondary away from it: where writes are slow, each would stay a half. It is not kept
-   * for later either: by then its term may have ended.
-   */
-  #demandWhole(): void {
-    if (this.#halfWritten === undefined) return;
-    const message = `cannot write ${this.description}: an earlier write of its own is not answered yet`;
-    throw new StorageUnavailableError(message, { operation: "write", storage: this.description, applied: "no" });
-  }
-
-  async #complete(write: () => Promise<LockOutcome>, { signal, leftMs }: CallBudget): Promise<LockOutcome> {
-    const written = write();
-    // Not for longer than its deadline: a lock that never answers must not hold up all later writes.
-    const half = withDeadline({ clock: this.#clock, timeoutMs: leftMs, signal }, () => written);
-    this.#halfWritten = half;
-    const end = (): void => {
-      if (this.#halfWritten === half) this.#halfWritten = undefined;
+    return {
+      written: true,
+      version: joinedVersion(first.version, second.version),
+      ...(term !== undefined && { term }),
     };
-    half.then(end, end);
-    return written;
   }
-
-  #half(why: string, cause?: unknown): UnknownOutcomeError {
-    return new UnknownOutcomeError(`cannot write ${this.description}: its primary was written, ${why}`, {
-      operation: "write",
-      storage: this.description,
-      ...(cause !== undefined && { cause }),
-    });
-  }
-}
-
-/** The versions that a write names; an absent one means that the record must be absent. */
-interface Versions {
-  readonly first?: Version;
-  readonly second?: Version;
-}
-
-/** Writes one of both: creates it where the version says that it was absent. */
-function put(
-  lock: ResourceLock,
-  { record, expected }: { readonly record: LeaderElectionRecord; readonly expected: Version | undefined },
-  options: CallOptions,
-): Promise<LockOutcome> {
-  return expected === undefined ? lock.create(record, options) : lock.update(record, expected, options);
-}
-
-function joined(first: Version | undefined, second: Version | undefined): Version {
-  return JSON.stringify([first ?? null, second ?? null]) as Version; // cast: the brand of a version of both
-}
-
-/** The reverse of `joined`; `undefined` for what is no version of ours, which no record can have. */
-function split(version: Version): Versions | undefined {
-  let parts: unknown;
-  try {
-    parts = JSON.parse(version);
-  } catch {
-    return undefined; // no version of ours: a lost race, like any other unknown version
-  }
-  if (!Array.isArray(parts) || parts.length !== 2) return undefined;
-  const [first, second] = parts as readonly unknown[]; // cast: an array holds unknown values
-  if (!isPart(first) || !isPart(second) || (first === null && second === null)) return undefined;
-  return { ...(first !== null && { first }), ...(second !== null && { second }) };
-}
-
-function isPart(part: unknown): part is Version | null {
-  return part === null || typeof part === "string";
 }
 
 function pairOf(record: LeaderElectionRecord | undefined): readonly string[] {

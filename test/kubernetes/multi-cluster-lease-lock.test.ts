@@ -519,7 +519,7 @@ describe("K-55: where the server drops the term that is asked for", () => {
 });
 
 describe("options", () => {
-  it("K-56: scope cluster is refused until it is there, and without within it says what it demands", () => {
+  it("K-56: scope cluster demands within, and says so", () => {
     const refused = (options: Partial<MultiClusterLeaseLockOptions>): readonly string[] => {
       try {
         lockOf(options);
@@ -528,12 +528,9 @@ describe("options", () => {
       }
       return [];
     };
-    expect(refused({ scope: "cluster" })).toEqual([
-      expect.stringContaining("demands within"),
-      expect.stringContaining("not there yet"),
-    ]);
+    expect(refused({ scope: "cluster" })).toEqual([expect.stringContaining("demands within")]);
     const within = lockOf();
-    expect(refused({ scope: "cluster", within })).toEqual([expect.stringContaining("not there yet")]);
+    expect(refused({ scope: "cluster", within })).toEqual([]);
     expect(refused({ within })).toEqual([expect.stringContaining('goes with scope "cluster"')]);
     expect(refused({ scope: "process" })).toEqual([]);
   });

@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import type { Violation } from "./history.ts";
 
-/** What is played: one election on a storage, or two clusters behind their controllers. */
-export type Stage = "election" | "clusters";
+/** What is played: one election on a storage, or two clusters behind their controllers, in scope process or cluster. */
+export type Stage = "election" | "clusters" | "clusterScope";
 
 /** What a worker process is asked. */
 export interface JobQuestion {

@@ -19,6 +19,7 @@ export interface StagePlayed extends Played {
 export const faultsOf: Readonly<Record<Stage, readonly string[]>> = {
   election: faultNames,
   clusters: clusterFaultNames,
+  clusterScope: clusterFaultNames,
 };
 
 /** Plays and judges one seed on that stage; names of faults that it does not have are left out. */
@@ -26,6 +27,7 @@ export function playOn(stage: Stage, seed: number, { drift, faults }: StageOptio
   const common = drift === undefined ? {} : { drift };
   const asked = <Name extends string>(names: readonly Name[]): { faults?: readonly Name[] } =>
     faults === undefined ? {} : { faults: names.filter((name) => faults.includes(name)) };
-  if (stage === "clusters") return simulateClusters(seed, { ...common, ...asked(clusterFaultNames) });
-  return simulate(seed, { ...common, ...asked(faultNames) });
+  if (stage === "election") return simulate(seed, { ...common, ...asked(faultNames) });
+  const scope = stage === "clusterScope" ? "cluster" : "process";
+  return simulateClusters(seed, { ...common, ...asked(clusterFaultNames), scope });
 }

@@ -24,6 +24,8 @@ export interface ClusterStage {
   candidates(): readonly SimCandidate[];
   controllers(): readonly SimController[];
   clusterOf(candidate: SimCandidate): number;
+  /** Whom the record names. */
+  holder(): string | undefined;
   networkOf(cluster: number): SimNetwork;
   /** Kills or stops a process, and brings another one in its place after a while. */
   replaceCandidate(candidate: SimCandidate, how: "crash" | "stop", afterMs: number): void;
@@ -238,11 +240,11 @@ export class ClusterFaults {
 
   /** Anybody; where accidents are aimed, half of the time whoever holds the lease. */
   #candidate(draws: Draws): SimCandidate | undefined {
-    const { plan, chance, server } = this.#stage;
+    const { plan, chance } = this.#stage;
     const present = this.#stage.candidates().filter(({ host, settled }) => host.running && !settled);
     const anybody = draws.oneOf(present);
     if (!plan.faults.has("aimed") || chance.of("aimed").happens(0.5)) return anybody;
-    const { holder } = recordOf(server.current?.value);
+    const holder = this.#stage.holder();
     return present.find(({ identity }) => identity === holder) ?? anybody;
   }
 

@@ -64,6 +64,8 @@ export interface ClusterPlan {
   readonly prunes: boolean;
   /** The storage is away for an hour (#77). */
   readonly hour: boolean;
+  /** Who is elected: one candidate of all, or a cluster, in whose name one of its candidates leads (K-56). */
+  readonly scope: "process" | "cluster";
 }
 
 /** What a caller may fix instead of leaving it to the seed. */
@@ -77,6 +79,8 @@ export interface ClusterPlanOptions {
   readonly hour?: boolean;
   /** How many take part, 2 to 4. */
   readonly candidates?: number;
+  /** Default `"process"`; in scope `"cluster"` each cluster has two candidates or three. */
+  readonly scope?: ClusterPlan["scope"];
 }
 
 const usual: Preset = { leaseDurationMs: 15_000, renewDeadlineMs: 10_000, retryPeriodMs: 2_000 };
@@ -95,7 +99,9 @@ export function drawClusterPlan(seed: number, chance: Chance, options: ClusterPl
   if (faults.has("recordDeleted")) for (const name of handsInTheResource) faults.delete(name);
   const draws = chance.of("clusters");
   const drawnCount = 2 + Math.floor(draws.next() * 3);
-  const candidates = drawCandidates(options.candidates ?? drawnCount, chance, faults);
+  const { scope = "process" } = options;
+  const homes = scope === "cluster" ? drawHomes(chance) : homesOf(options.candidates ?? drawnCount);
+  const candidates = drawCandidates(homes, chance, faults);
   const intensity = draws.between(0.2, 1.5);
   const common: Plan = {
     ...{ seed, faults: new Set(), intensity, candidates: candidates.length, preset: longestOf(candidates) },
@@ -111,7 +117,7 @@ export function drawClusterPlan(seed: number, chance: Chance, options: ClusterPl
   const slowWriteMs = draws.pick([0, 0, 100]);
   const [drawnPrunes, drawnHour] = [draws.happens(0.2), faults.has("storageAway") && draws.happens(0.05)];
   return {
-    ...{ seed, faults, candidates, intensity, replicas },
+    ...{ seed, faults, candidates, intensity, replicas, scope },
     api: { ...common, faults: new Set([...networkFaults.filter((name) => faults.has(name)), ...watchFaults(faults)]) },
     storage: {
       ...common,
@@ -131,15 +137,33 @@ function watchFaults(faults: ReadonlySet<ClusterFault>): readonly FaultName[] {
   return names;
 }
 
+/** In which cluster each candidate is; `undefined`: anywhere. */
+type Homes = readonly (number | undefined)[];
+
 /** One in each cluster at least; the others anywhere. */
-function drawCandidates(count: number, chance: Chance, faults: ReadonlySet<ClusterFault>): ClusterPlan["candidates"] {
+function homesOf(count: number): Homes {
+  return Array.from({ length: count }, (_, index) => (index < 2 ? index : undefined));
+}
+
+/** Two or three in each. */
+function drawHomes(chance: Chance): Homes {
+  const draws = chance.of("homes");
+  return [0, 1].flatMap((cluster) => Array.from({ length: draws.pick([2, 3]) }, () => cluster));
+}
+
+function drawCandidates(homes: Homes, chance: Chance, faults: ReadonlySet<ClusterFault>): ClusterPlan["candidates"] {
   const draws = chance.of("candidates");
   const draw = (index: number): CandidatePlan => {
-    const cluster = index < 2 ? index : Number(draws.happens(0.5));
+    const cluster = homes[index] ?? Number(draws.happens(0.5));
     const preset = faults.has("mixedSpecs") ? draws.pick(others) : usual;
     return { label: `c${index}-${"ab"[cluster] ?? ""}`, cluster, preset };
   };
-  return [draw(0), ...Array.from({ length: count - 1 }, (_, index) => draw(index + 1))];
+  return [draw(0), ...Array.from({ length: homes.length - 1 }, (_, index) => draw(index + 1))];
+}
+
+/** How long the others wait for the lease of this candidate: those of other clusters let its neighbours go first. */
+export function waitOf({ leaseDurationMs, retryPeriodMs }: Preset, scope: ClusterPlan["scope"]): number {
+  return leaseDurationMs + (scope === "cluster" ? 3 * retryPeriodMs : 0);
 }
 
 /** The preset that asks for the longest wait. */

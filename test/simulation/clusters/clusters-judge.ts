@@ -1,6 +1,6 @@
 import { check, type EventOf, type HistoryEvent, type Violation } from "../history.ts";
 import { bugs, lostTermProblems, termsOf, type Term, type Verdict } from "../judge.ts";
-import { gentle } from "./cluster-plan.ts";
+import { gentle, waitOf } from "./cluster-plan.ts";
 import type { PlayedClusters } from "./clusters-run.ts";
 import type { BookedWrite } from "./signal-book.ts";
 
@@ -28,7 +28,7 @@ export function judgeClusters(run: PlayedClusters): Verdict {
   return { violations: violations.toSorted((one, other) => one.atMs - other.atMs), ledShare };
 }
 
-/** Row 2: a deleted lease is freed once it ran out, whatever a frozen holder believes. That is no release of its own. */
+/** Row 2: a deleted lease is freed once it ran out, whatever a frozen holder believes; it has released nothing. */
 function isExpiry({ book, plan }: PlayedClusters, { invariant, atMs }: Violation): boolean {
   if (invariant !== "S7") return false;
   const index = book.writes.findIndex((write) => write.atMs === atMs && write.holder === "");
@@ -83,7 +83,7 @@ function storedProblems({ book, plan }: PlayedClusters): Violation[] {
       if (before?.holder !== undefined) bad("S5", `${by} lets the term fall from ${before.term} to ${write.term}`);
       continue;
     }
-    if (before.holder === "" || before.holder === holder) continue;
+    if (before.holder === "" || before.name === write.name) continue; // neighbours are kept apart by their own lock
     const waitedMs = atMs - before.atMs;
     const waitMs = waitMsOf(before, plan);
     if (waitedMs >= waitMs) continue;
@@ -91,7 +91,7 @@ function storedProblems({ book, plan }: PlayedClusters): Violation[] {
     if (holder !== "") bad("S3", `${told}; it must wait ${waitMs.toFixed(0)} ms`);
     const isReleased = book.releases.some(
       (release) =>
-        release.holder === before.holder &&
+        release.holder === before.name &&
         release.atMs <= atMs &&
         // Under upstream's definition the controller counts terms by names, and candidates may ask for others.
         (plan.prunes || release.term === undefined || release.term === before.term),
@@ -132,11 +132,12 @@ function successionProblems(run: PlayedClusters, terms: readonly Term[]): Violat
   const problems: Violation[] = [];
   const retryPeriodMs = Math.max(...plan.candidates.map(({ preset }) => preset.retryPeriodMs));
   if (killed !== undefined) {
-    const waitMs = Math.max(...plan.candidates.map(({ preset }) => preset.leaseDurationMs));
+    const waitMs = Math.max(...plan.candidates.map(({ preset }) => waitOf(preset, plan.scope)));
     const withinMs = (waitMs + retryPeriodMs + spreadMs) / (1 - drift);
     const tookMs = (terms.find(({ fromMs }) => fromMs > killed.atMs)?.fromMs ?? Infinity) - killed.atMs;
     const text = `the next leader comes ${ms(tookMs)} after a death; within ${ms(withinMs)} one must`;
     if (tookMs > withinMs) problems.push({ invariant: "L1", atMs: killed.atMs + withinMs, text });
+    problems.push(...headStartProblems(run, terms));
   }
   const resigned = resignedAt(events, resignedAtMs);
   const remaining = plan.candidates.length - (killed === undefined ? 0 : 1);
@@ -146,6 +147,16 @@ function successionProblems(run: PlayedClusters, terms: readonly Term[]): Violat
   const text = `a successor starts ${ms(tookMs)} after the resignation; within ${ms(withinMs)} one must`;
   if (tookMs > withinMs) problems.push({ invariant: "L2", atMs: resigned + withinMs, text });
   return problems;
+}
+
+/** K-107: in scope cluster a neighbour follows a leader that dies, unless clocks or durations are far apart. */
+function headStartProblems({ plan, killed, clusterOf }: PlayedClusters, terms: readonly Term[]): Violation[] {
+  const isFair = plan.api.drift < 0.01 && !plan.prunes && !plan.faults.has("mixedSpecs");
+  const next = terms.find(({ fromMs }) => fromMs > (killed?.atMs ?? Infinity));
+  if (plan.scope !== "cluster" || !isFair || killed === undefined || next === undefined) return [];
+  if (clusterOf(next.who) === clusterOf(killed.who)) return [];
+  const text = `${next.who} follows ${killed.who}, which has neighbours`;
+  return [{ invariant: "K-107", atMs: next.fromMs, text }];
 }
 
 /** When the work of whoever resigned has ended, so that the lease can be released. */

@@ -1,4 +1,6 @@
+import { LeaseLock } from "../../../src/kubernetes/lease-lock.ts";
 import { MultiClusterLeaseLock } from "../../../src/kubernetes/multi-cluster-lease-lock.ts";
+import type { ResourceLock } from "../../../src/lock/resource-lock.ts";
 import { microTime } from "../../../src/system/micro-time.ts";
 import { FakeKubernetes } from "../../../src/testing/fake-kubernetes.ts";
 import type { Chance } from "../chance.ts";
@@ -11,7 +13,7 @@ import { FencedLog } from "../sim-work.ts";
 import { World } from "../world.ts";
 import { ClusterClient, type ClusterClientParts } from "./cluster-client.ts";
 import { ClusterFaults, type ClusterStage } from "./cluster-faults.ts";
-import type { CandidatePlan, ClusterPlan } from "./cluster-plan.ts";
+import { waitOf, type CandidatePlan, type ClusterPlan } from "./cluster-plan.ts";
 import { leaseRef } from "./lease-ref.ts";
 import { SignalBook } from "./signal-book.ts";
 import { SimController, type ControllerScene } from "./sim-controller.ts";
@@ -30,6 +32,8 @@ export interface PlayedClusters {
   readonly ledFromMs: number;
   /** When whoever led was killed, and who that was. */
   readonly killed: { readonly atMs: number; readonly who: string } | undefined;
+  /** In which cluster a candidate is. */
+  readonly clusterOf: (who: string) => number | undefined;
   /** When the next leader was asked to resign. */
   readonly resignedAtMs: number;
   readonly stoppedAtMs: number;
@@ -64,6 +68,8 @@ export class ClustersRun implements ClusterStage {
   readonly #impatient = new SimHost(this.world, { rate: 1, wallMs: 1_790_000_000_000 });
   /** The clusters whose next write of a status fails. */
   readonly #lostStatus = new Set<number>();
+  /** Candidates whose lock bears the name of their cluster. */
+  readonly #who = new Map<ResourceLock, string>();
   #sends = 0;
 
   constructor(plan: ClusterPlan, chance: Chance) {
@@ -113,6 +119,10 @@ export class ClustersRun implements ClusterStage {
     return {
       ...{ plan, events: this.#events, candidates: this.#everyCandidate, controllers: this.#everyController },
       ...{ book: this.#book, storageNetwork, healedAtMs, ledFromMs, killed, resignedAtMs, stoppedAtMs },
+      clusterOf: (who) => {
+        const label = this.#everyCandidate.find(({ identity }) => identity === who)?.label;
+        return plan.candidates.find((one) => one.label === label)?.cluster;
+      },
       endMs: world.nowMs,
     };
   }
@@ -127,6 +137,12 @@ export class ClustersRun implements ClusterStage {
 
   clusterOf({ label }: SimCandidate): number {
     return this.plan.candidates.find((one) => one.label === label)?.cluster ?? 0;
+  }
+
+  holder(): string | undefined {
+    // The record may bear the name of a cluster.
+    if (this.plan.scope === "cluster") return this.#book.writes.at(-1)?.holder;
+    return recordOf(this.server.current?.value).holder;
   }
 
   networkOf(cluster: number): SimNetwork {
@@ -157,7 +173,7 @@ export class ClustersRun implements ClusterStage {
     const body = { spec: { holderIdentity, renewTime, ...durations, leaseTransitions: null } };
     const server = this.clusters[cluster] ?? this.clusters[0];
     if (world.nowMs >= faultyMs || server.stored(leaseRef) === undefined) return;
-    this.#book.send(body, { host: this.#impatient, atMs: world.nowMs });
+    this.#book.send(body, { who: holderIdentity, host: this.#impatient, atMs: world.nowMs });
     void server.connect().patch(leaseRef, body);
   }
 
@@ -229,16 +245,25 @@ export class ClustersRun implements ClusterStage {
       ...{ log: this.#log, events: this.#events, nextSend: () => (this.#sends += 1) },
       ...{ sendPauseMs: () => 0, lingersMs: () => 0, blockedMs: () => 0 },
       lock: (parts) => this.#lock(parts, cluster, preset),
+      whoOf: (lock) => this.#who.get(lock) ?? lock.identity,
     };
   }
 
-  #lock({ label, host, random }: LockParts, cluster: number, preset: CandidatePlan["preset"]): MultiClusterLeaseLock {
-    const sent = (body: object): void => this.#book.send(body, { host, atMs: this.world.nowMs });
+  #lock(parts: LockParts, cluster: number, { renewDeadlineMs, retryPeriodMs }: CandidatePlan["preset"]): ResourceLock {
+    const { label, host, random } = parts;
+    const sent = (body: object): void => this.#book.send(body, { who: who(), host, atMs: this.world.nowMs });
     const client = this.#connect({ host, name: label, cluster, sent });
-    const { namespace } = leaseRef;
-    const { renewDeadlineMs, retryPeriodMs } = preset;
-    const pace = { renewDeadlineMs, retryPeriodMs, events: "off" } as const;
-    return new MultiClusterLeaseLock({ client, namespace, name: leaseRef.name, label, random, clock: host, ...pace });
+    const { namespace, name } = leaseRef;
+    const options = { client, namespace, name, label, random, clock: host, events: "off" } as const;
+    const pace = { renewDeadlineMs, retryPeriodMs };
+    const within = this.plan.scope === "cluster" ? new LeaseLock(options) : undefined;
+    const lock = new MultiClusterLeaseLock({
+      ...{ ...options, ...pace },
+      ...(within !== undefined && { scope: "cluster", within, label: `cluster-${"ab"[cluster] ?? ""}` }),
+    });
+    const who = (): string => within?.identity ?? lock.identity;
+    this.#who.set(lock, who());
+    return lock;
   }
 
   #connect({
@@ -264,8 +289,11 @@ export class ClustersRun implements ClusterStage {
   }
 
   #applied({ kind, by, send, value, version, named, replaced }: AppliedWrite): void {
-    const { atMs, who, ...record } = this.#book.apply({ by, value, atMs: this.world.nowMs, ...recordOf(value) });
-    const what = { what: "apply", atMs, who, place: "storage", kind } as const;
+    const given = { by, value, atMs: this.world.nowMs, ...recordOf(value) };
+    const { atMs, who, isForNeighbour, ...record } = this.#book.apply(given);
+    // Where terms are counted by names, a neighbour frees the older name of its cluster.
+    const isHand = this.plan.prunes && isForNeighbour;
+    const what = { what: "apply", atMs, who, place: "storage", kind: isHand ? "outside" : kind } as const;
     this.#events.push({ ...what, send, version, named, replaced, ...record });
   }
 
@@ -289,7 +317,7 @@ export class ClustersRun implements ClusterStage {
   }
 
   #killLeader(): PlayedClusters["killed"] {
-    const { holder } = recordOf(this.server.current?.value);
+    const holder = this.holder();
     const leader = this.candidates().find(({ identity, elector }) => holder === identity && elector.isLeader());
     if (leader === undefined || this.candidates().length < 2) return undefined;
     this.#kill(leader);
@@ -298,7 +326,8 @@ export class ClustersRun implements ClusterStage {
 
   /** The longest wait by the slowest clock. */
   #waitMs(): number {
-    return Math.max(...this.plan.candidates.map(({ preset }) => preset.leaseDurationMs)) / (1 - this.plan.api.drift);
+    const { plan } = this;
+    return Math.max(...plan.candidates.map(({ preset }) => waitOf(preset, plan.scope))) / (1 - plan.api.drift);
   }
 
   /** A watch that was given up is opened again within a minute; then come the controllers' own election, and a wait. */

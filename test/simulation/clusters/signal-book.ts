@@ -7,14 +7,27 @@ export interface BookedSignal {
   readonly atMs: number;
   /** By the clock that its sender leads by. */
   readonly fastMs: number;
+  /** Its sender. */
+  readonly who: string;
+}
+
+/** One release as it left its candidate. */
+export interface BookedRelease {
+  /** Whose name it bears. */
+  readonly holder: string;
+  readonly who: string;
+  readonly term: number | undefined;
+  readonly atMs: number;
 }
 
 /** One write that the storage took, with what it made of the record. */
 export interface BookedWrite {
   readonly atMs: number;
   readonly by: string;
-  /** The candidate, without the number of its name; `""`: freed, `undefined`: removed or unreadable. */
+  /** The candidate; `""`: freed, `undefined`: removed or unreadable. */
   readonly holder: string | undefined;
+  /** What it is called there, without the number: candidates of a cluster may share a name. */
+  readonly name: string | undefined;
   readonly renewTime: string | undefined;
   readonly term: number | undefined;
   readonly leaseMs: number | undefined;
@@ -25,8 +38,8 @@ export interface BookedWrite {
 export class SignalBook {
   readonly presets = new Map<string, Preset>();
   readonly writes: BookedWrite[] = [];
-  /** Releases: who, of which term, when. */
-  readonly releases: { readonly holder: string; readonly term: number | undefined; readonly atMs: number }[] = [];
+  /** Releases: of whose name, of which term, when. */
+  readonly releases: BookedRelease[] = [];
   readonly #signals = new Map<string, BookedSignal>();
 
   join(identity: string, preset: Preset): void {
@@ -34,7 +47,8 @@ export class SignalBook {
   }
 
   /** A candidate sends a write of its MultiClusterLease. */
-  send(body: object, { host, atMs }: { readonly host: SimHost; readonly atMs: number }): void {
+  send(body: object, sender: { readonly who: string; readonly host: SimHost; readonly atMs: number }): void {
+    const { who, host, atMs } = sender;
     const spec: unknown = Reflect.get(body, "spec");
     if (typeof spec !== "object" || spec === null) return;
     const [holder, renewTime, term] = ["holderIdentity", "renewTime", "leaseTransitions"].map((field): unknown =>
@@ -42,9 +56,9 @@ export class SignalBook {
     );
     if (typeof holder !== "string") return;
     if (typeof renewTime === "string") {
-      this.#signals.set(`${nameOf(holder)} ${renewTime}`, { atMs, fastMs: host.exactBootMs() });
+      this.#signals.set(`${nameOf(holder)} ${renewTime}`, { atMs, fastMs: host.exactBootMs(), who });
     } else {
-      this.releases.push({ holder: nameOf(holder), term: typeof term === "number" ? term : undefined, atMs });
+      this.releases.push({ holder: nameOf(holder), who, term: typeof term === "number" ? term : undefined, atMs });
     }
   }
 
@@ -61,17 +75,22 @@ export class SignalBook {
   }): HistoryRecord & {
     readonly who: string;
     readonly atMs: number;
+    /** Freed for a neighbour that the holder shares its name with. */
+    readonly isForNeighbour: boolean;
   } {
     const before = this.writes.at(-1);
-    const holder = record.holder === undefined ? undefined : nameOf(record.holder);
-    const signal = this.#signals.get(`${holder} ${record.renewTime}`);
+    const name = record.holder === undefined ? undefined : nameOf(record.holder);
+    const signal = this.#signals.get(`${name} ${record.renewTime}`);
+    const holder = signal?.who ?? name;
     this.writes.push({
-      ...{ atMs, by, holder, leaseMs: leaseMsOf(value), signal },
+      ...{ atMs, by, holder, name, leaseMs: leaseMsOf(value), signal },
       renewTime: record.renewTime,
       term: record.term,
     });
     const who = holder === "" ? before?.holder : holder;
-    return { ...record, holder, who: who ?? by, atMs };
+    const released = this.releases.findLast((release) => release.holder === before?.name);
+    const isForNeighbour = holder === "" && released !== undefined && released.who !== who;
+    return { ...record, holder, who: who ?? by, atMs, isForNeighbour };
   }
 }
 

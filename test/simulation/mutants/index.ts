@@ -1,5 +1,6 @@
 import { bySeeds } from "./by-seeds.ts";
 import { controllerFlaws } from "./controller-flaws.ts";
+import { flawsOfClusterScope } from "./flaws-of-cluster-scope.ts";
 import { flawsOfClusters } from "./flaws-of-clusters.ts";
 import { flawsOfDecisions } from "./flaws-of-decisions.ts";
 import { flawsOfFolding } from "./flaws-of-folding.ts";
@@ -15,6 +16,7 @@ export const mutants: readonly Mutant[] = [
   ...ownDefects,
   ...controllerFlaws,
   ...flawsOfClusters,
+  ...flawsOfClusterScope,
 ].map((mutant) => {
   const seeds = bySeeds.get(mutant.id);
   return seeds === undefined ? mutant : { ...mutant, scenario: { ...mutant.scenario, seeds } };

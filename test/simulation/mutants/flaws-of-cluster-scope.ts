@@ -1,0 +1,49 @@
+import type { Edit, Mutant, Seeds } from "./mutant.ts";
+
+function inKubernetes(name: string, find: string, replace: string): Edit {
+  return { file: `src/kubernetes/${name}.ts`, find, replace };
+}
+
+function scope(from: number, to: number, invariant: string): { readonly seeds: Seeds } {
+  return { seeds: { stage: "clusterScope", from, to, invariant } };
+}
+
+/** Ways to make one lock of two that neighbours of a cluster, or two clusters, must not survive together. */
+export const flawsOfClusterScope: readonly Mutant[] = [
+  {
+    id: "M9",
+    flaw: "Whoever loses the lock of its cluster signals all the same: terms must be seen that were lost for nothing.",
+    edits: [
+      inKubernetes(
+        "cluster-scope",
+        "if (!first.written) return { written: false };",
+        "if (!first.written) Object.assign(first, { written: true, version: versions.first });",
+      ),
+    ],
+    scenario: scope(1, 1, "L3"),
+  },
+  {
+    id: "M10",
+    flaw: "A holding is as young as the younger of its two records: somebody must be seen to act for too long.",
+    edits: [
+      inKubernetes(
+        "cluster-record",
+        "return here.renewTime < there.renewTime ?",
+        "return here.renewTime > there.renewTime ?",
+      ),
+    ],
+    scenario: scope(1, 1, "S2"),
+  },
+  {
+    id: "M11",
+    flaw: "Other clusters wait no longer than the neighbours of whoever died: one of them must be seen to come first.",
+    edits: [inKubernetes("multi-cluster-lease-spec", "const headStartPeriods = 3;", "const headStartPeriods = 0;")],
+    scenario: scope(24, 24, "K-107"),
+  },
+  {
+    id: "M12",
+    flaw: "A signal is as old as its sender's clock says: a controller must be seen to leave a neighbour's unwritten.",
+    edits: [inKubernetes("own-signals", "if (this.#sender.isShared === true) this.#pass(shown);", "")],
+    scenario: scope(3, 3, "L2"),
+  },
+];
