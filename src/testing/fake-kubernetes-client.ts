@@ -117,7 +117,7 @@ export class FakeKubernetesClient implements KubernetesClient {
     const call = this.#call("watch", kind, nameWatched(query));
     const refused = this.#parts.api.refusesWatch(kind, query);
     if (refused !== undefined) troubleOf(refused, call);
-    const fault = this.#faults.take("watch", kind.plural);
+    const fault = this.#faults.take({ verb: "watch", plural: kind.plural });
     if (fault?.kind === "fail") throw fault.error;
     if (fault?.kind === "refuse") troubleOf(fault.answer, call);
     const over = linkSignals(signal, this.#closing.signal);
@@ -189,7 +189,7 @@ export class FakeKubernetesClient implements KubernetesClient {
   ): Promise<T> {
     options?.signal?.throwIfAborted();
     this.#note({ kind, ...request });
-    const fault = this.#faults.take(request.verb, kind.plural);
+    const fault = this.#faults.take({ verb: request.verb, plural: kind.plural });
     const call = this.#call(request.verb, kind, request.name);
     const { clock } = this.#parts;
     const deadline = { clock, timeoutMs: options?.timeoutMs ?? 10_000, closing: this.#closing.signal };

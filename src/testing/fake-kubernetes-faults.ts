@@ -1,4 +1,5 @@
 import type { FakeAnswer } from "./fake-kubernetes-answer.ts";
+import { PlannedFaults } from "./planned-faults.ts";
 
 /** What a `FakeKubernetesClient` can be asked. */
 export type FakeVerb = "read" | "create" | "replace" | "patch" | "list" | "watch";
@@ -22,47 +23,22 @@ export type KubernetesFault =
   | { readonly kind: "refuse"; readonly answer: FakeAnswer }
   | { readonly kind: "delay"; readonly requestMs: number; readonly answerMs: number };
 
-interface PlannedFault extends KubernetesFaultOptions {
-  readonly fault: KubernetesFault;
-  timesLeft: number;
-  skipLeft: number;
+/** A request, as far as faults tell them apart. */
+interface FakeRequest {
+  readonly verb: FakeVerb;
+  readonly plural: string;
 }
 
-/** The troubles that lie ahead: those with `times` first, in order; of the others, the latest counts. */
-export class KubernetesFaults {
-  #counted: PlannedFault[] = [];
-  #lasting: PlannedFault[] = [];
-
-  plan(fault: KubernetesFault, options: KubernetesFaultOptions): void {
-    const { times = Infinity, skip = 0 } = options;
-    const planned: PlannedFault = { ...options, fault, timesLeft: times, skipLeft: skip };
-    if (times === Infinity) this.#lasting.unshift(planned);
-    else this.#counted.push(planned);
-  }
-
-  /** The fault that hits this request, which is counted. */
-  take(verb: FakeVerb, plural: string): KubernetesFault | undefined {
-    for (const planned of [...this.#counted, ...this.#lasting]) {
-      if (!matches(planned, verb, plural)) continue;
-      if (planned.skipLeft > 0) {
-        planned.skipLeft -= 1;
-        continue;
-      }
-      planned.timesLeft -= 1;
-      if (planned.timesLeft <= 0) this.#counted = this.#counted.filter((other) => other !== planned);
-      return planned.fault;
-    }
-    return undefined;
-  }
-
-  clear(): void {
-    this.#counted = [];
-    this.#lasting = [];
+/** The troubles of one client, or of all of a server. */
+export class KubernetesFaults extends PlannedFaults<KubernetesFault, KubernetesFaultOptions, FakeRequest> {
+  constructor() {
+    super(hits);
   }
 }
 
-function matches({ on = "any", plural }: KubernetesFaultOptions, verb: FakeVerb, asked: string): boolean {
-  if (plural !== undefined && plural !== asked) return false;
+function hits({ on = "any", plural }: KubernetesFaultOptions, asked: FakeRequest): boolean {
+  const { verb } = asked;
+  if (plural !== undefined && plural !== asked.plural) return false;
   if (on === "any") return verb !== "watch";
   return on === "write" ? verb === "create" || verb === "replace" || verb === "patch" : on === verb;
 }

@@ -105,7 +105,7 @@ export class FakeKubernetesServer implements AsyncDisposable {
     for await (const chunk of request) chunks.push(chunk as Buffer); // cast: the stream has no encoding
     const route = routeOf(method, url);
     if (route === undefined) return send(response, notFound);
-    const fault = this.#faults.take(route.verb, route.kind.plural);
+    const fault = this.#faults.take({ verb: route.verb, plural: route.kind.plural });
     if (route.verb === "watch" && fault === undefined) return this.#watch(route, response);
     const answer = await this.#answer(fault, () => this.#act(route, Buffer.concat(chunks).toString("utf8")));
     if (answer === "cut") response.destroy();
