@@ -1,29 +1,58 @@
-import { HistogramFamily, NumberFamily, type MetricFamily } from "../telemetry/metric-families.ts";
+import {
+  counter,
+  gauge,
+  histogram,
+  textOf,
+  type HistogramFamily,
+  type NumberFamily,
+} from "../telemetry/metric-families.ts";
 
 const callBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const planBounds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.1];
 
 const results = [
   ...["create", "renew", "newTerm", "takeOver", "free"], // writes to the storage
-  ...["finalizer", "status", "nothing", "bug"],
+  ...["finalizer", "look", "status", "nothing", "bug"],
 ];
 
 /** The metrics of a controller. Labels are words of closed lists: neither leases nor identities, which grow. */
 export class ControllerMetrics {
-  readonly reconciles: NumberFamily = counter("reconciles_total", "Plans, by what they called for.");
-  readonly reconcileSeconds: HistogramFamily = histogram("reconcile_seconds", planBounds, "Making one plan.");
-  readonly globalWrites: NumberFamily = counter("global_writes_total", "Writes to the storage, by their outcome.");
-  readonly globalReads: NumberFamily = counter("global_reads_total", "Reads of the storage, by their outcome.");
-  readonly statusWrites: NumberFamily = counter("status_writes_total", "Writes of a status, by their outcome.");
-  readonly signals: NumberFamily = counter("signals_total", "Signals of candidates, by what became of them.");
+  readonly reconciles: NumberFamily = counter("tenure_controller_reconciles_total", "Plans, by what they called for.");
+  readonly reconcileSeconds: HistogramFamily = histogram(
+    "tenure_controller_reconcile_seconds",
+    planBounds,
+    "Making one plan.",
+  );
+  readonly globalWrites: NumberFamily = counter(
+    "tenure_controller_global_writes_total",
+    "Writes to the storage, by their outcome.",
+  );
+  readonly globalReads: NumberFamily = counter(
+    "tenure_controller_global_reads_total",
+    "Reads of the storage, by their outcome.",
+  );
+  readonly statusWrites: NumberFamily = counter(
+    "tenure_controller_status_writes_total",
+    "Writes of a status, by their outcome.",
+  );
+  readonly signals: NumberFamily = counter(
+    "tenure_controller_signals_total",
+    "Signals of candidates, by what became of them.",
+  );
   readonly signalToStatus: HistogramFamily = histogram(
-    "signal_to_status_seconds",
+    "tenure_controller_signal_to_status_seconds",
     callBounds,
     "From the receipt of a signal to the status that confirms it.",
   );
-  readonly alarms: NumberFamily = counter("alarms_total", "What needs a person's attention, by kind.");
-  readonly leases: NumberFamily = gauge("leases", "MultiClusterLeases, by the state of their lock.");
-  readonly storageHealthy: NumberFamily = gauge("storage_healthy", "1 while the storage answers, else 0.");
+  readonly alarms: NumberFamily = counter(
+    "tenure_controller_alarms_total",
+    "What needs a person's attention, by kind.",
+  );
+  readonly leases: NumberFamily = gauge("tenure_controller_leases", "MultiClusterLeases, by the state of their lock.");
+  readonly storageHealthy: NumberFamily = gauge(
+    "tenure_controller_storage_healthy",
+    "1 while the storage answers, else 0.",
+  );
 
   /** Makes series appear before their first value, where all are known beforehand. */
   constructor() {
@@ -39,22 +68,9 @@ export class ControllerMetrics {
 
   /** Prometheus' text format. */
   text(): string {
-    const families: readonly MetricFamily[] = [
+    return textOf([
       ...[this.reconciles, this.reconcileSeconds, this.globalWrites, this.globalReads, this.statusWrites],
       ...[this.signals, this.signalToStatus, this.alarms, this.leases, this.storageHealthy],
-    ];
-    return families.map((family) => family.text()).join("");
+    ]);
   }
-}
-
-function counter(name: string, help: string): NumberFamily {
-  return new NumberFamily("counter", { name: `tenure_controller_${name}`, help });
-}
-
-function gauge(name: string, help: string): NumberFamily {
-  return new NumberFamily("gauge", { name: `tenure_controller_${name}`, help });
-}
-
-function histogram(name: string, bounds: readonly number[], help: string): HistogramFamily {
-  return new HistogramFamily(bounds, { name: `tenure_controller_${name}`, help });
 }

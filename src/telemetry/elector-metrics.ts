@@ -1,4 +1,4 @@
-import { HistogramFamily, NumberFamily, type MetricFamily } from "./metric-families.ts";
+import { counter, gauge, histogram, textOf, type HistogramFamily, type NumberFamily } from "./metric-families.ts";
 
 const briefBounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const longBounds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 60, 120];
@@ -59,7 +59,7 @@ export class ElectorMetrics {
   }
 
   text(): string {
-    const families: readonly MetricFamily[] = [
+    return textOf([
       ...[this.leader, this.slowPath, this.term, this.stops, this.renew, this.remaining, this.attempts, this.failures],
       ...[
         this.takeover,
@@ -71,8 +71,7 @@ export class ElectorMetrics {
         this.guardRefusals,
         this.alarms,
       ],
-    ];
-    return families.map((family) => family.text()).join("");
+    ]);
   }
 }
 
@@ -87,16 +86,4 @@ export function failureCode(error: unknown): string {
   const code: unknown = Reflect.get(Object(error), "code");
   if (typeof code === "string" && failureCodes.has(code)) return code;
   return error instanceof Error && error.name === "TimeoutError" ? "TIMEOUT" : "other";
-}
-
-function counter(name: string, help: string): NumberFamily {
-  return new NumberFamily("counter", { name, help });
-}
-
-function gauge(name: string, help: string): NumberFamily {
-  return new NumberFamily("gauge", { name, help });
-}
-
-function histogram(name: string, bounds: readonly number[], help: string): HistogramFamily {
-  return new HistogramFamily(bounds, { name, help });
 }

@@ -97,6 +97,26 @@ export class HistogramFamily implements MetricFamily {
   }
 }
 
+/** Nothing is counted yet. */
+export function counter(name: string, help: string): NumberFamily {
+  return new NumberFamily("counter", { name, help });
+}
+
+/** Nothing is set yet. */
+export function gauge(name: string, help: string): NumberFamily {
+  return new NumberFamily("gauge", { name, help });
+}
+
+/** With these upper bounds of its buckets. */
+export function histogram(name: string, bounds: readonly number[], help: string): HistogramFamily {
+  return new HistogramFamily(bounds, { name, help });
+}
+
+/** Prometheus' text format of all of them. */
+export function textOf(families: readonly MetricFamily[]): string {
+  return families.map((family) => family.text()).join("");
+}
+
 function head({ name, help }: MetricDescription, type: string): string {
   return `# HELP ${name} ${help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n")}\n# TYPE ${name} ${type}\n`;
 }
