@@ -47,7 +47,7 @@ export const flawsOfClusters: readonly Mutant[] = [
   {
     id: "M3c",
     // Each alone is made good by the other: no row confirms before the generation is answered (K-52, K-73).
-    flaw: "Ours is taken for a Go controller, and answers a spec too early: K-52 must see it, and a term that outlasts.",
+    flaw: "Ours is taken for a Go controller, and answers too early: K-52 must see it, and a term that outlasts.",
     edits: [
       inKubernetes(
         "shown-lease",
