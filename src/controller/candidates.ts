@@ -99,8 +99,8 @@ export function signalMsOf(signal: Signal, defaultLeaseMs: number): number {
 
 /**
  * Whether the candidate may be acted for: this process saw its signal change lately, it is not what was written for it
- * before, and no event is missing that could take it back. Of those found at the start only the holder's counts, and only if it is later than the stored one: it
- * was sent while no controller looked.
+ * before, and no event is missing that could take it back. Of those found at the start only the holder's counts, and
+ * only if it is later than the stored one: it was sent while no controller looked.
  */
 export function isFresh(candidate: Candidate, question: CandidateQuestion): boolean {
   if (!isRecent(candidate, question.nowMs, question.defaultLeaseMs) || asksTooMuch(candidate, question)) return false;

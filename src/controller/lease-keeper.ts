@@ -219,5 +219,6 @@ export class LeaseKeeper {
 function resultOf(plan: Plan): string {
   if (plan.write !== undefined) return plan.write.kind;
   if (plan.finalizer !== undefined) return "finalizer";
+  if (plan.look !== undefined) return "look";
   return plan.status === undefined ? "nothing" : "status";
 }

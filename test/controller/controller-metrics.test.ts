@@ -10,7 +10,7 @@ import { Cluster, ref, type Running } from "./cluster.ts";
 
 /** Name, type, and the label with its words; those of alarms appear with the first one. */
 const table = [
-  ["reconciles_total", "counter", "result", "bug create finalizer free newTerm nothing renew status takeOver"],
+  ["reconciles_total", "counter", "result", "bug create finalizer free look newTerm nothing renew status takeOver"],
   ["reconcile_seconds", "histogram", "", ""],
   ["global_writes_total", "counter", "outcome", "failed lost refused throttled unknown written"],
   ["global_reads_total", "counter", "outcome", "absent dropped failed record unreadable"],
@@ -146,6 +146,7 @@ describe("K-83", () => {
 
   test("they count status writes that conflict or fail, and no lease that is gone", async () => {
     await cluster.confirmed("ada", cluster.signal("ada"));
+    expect(value('reconciles_total{result="look"}')).toBe(1); // it asks for no term
     await settle();
     running.client.delay({ requestMs: 50 }, { on: "patch", plural: "multiclusterleases", times: 1 });
     const sent = cluster.signal("ada");
