@@ -1,12 +1,4 @@
-import type { Edit, Mutant, NamedTests } from "./mutant.ts";
-
-function inController(name: string, find: string, replace: string): Edit {
-  return { file: `src/controller/${name}.ts`, find, replace };
-}
-
-function controllerTests(name: string, ...named: readonly string[]): readonly NamedTests[] {
-  return named.map((part) => ({ file: `test/controller/${name}.test.ts`, named: part }));
-}
+import { controllerTests, inController, type Mutant } from "./mutant.ts";
 
 /** Flaws of the controller of gke-labs/multicluster-leader-election, and of models of ours. */
 export const controllerFlaws: readonly Mutant[] = [

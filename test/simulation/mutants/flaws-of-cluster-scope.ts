@@ -1,8 +1,4 @@
-import type { Edit, Mutant, Seeds } from "./mutant.ts";
-
-function inKubernetes(name: string, find: string, replace: string): Edit {
-  return { file: `src/kubernetes/${name}.ts`, find, replace };
-}
+import { inKubernetes, type Mutant, type Seeds } from "./mutant.ts";
 
 function scope(from: number, to: number, invariant: string): { readonly seeds: Seeds } {
   return { seeds: { stage: "clusterScope", from, to, invariant } };

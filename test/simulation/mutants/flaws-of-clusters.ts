@@ -1,12 +1,4 @@
-import type { Edit, Mutant, Seeds } from "./mutant.ts";
-
-function inController(name: string, find: string, replace: string): Edit {
-  return { file: `src/controller/${name}.ts`, find, replace };
-}
-
-function inKubernetes(name: string, find: string, replace: string): Edit {
-  return { file: `src/kubernetes/${name}.ts`, find, replace };
-}
+import { inController, inKubernetes, kubernetesTests, type Mutant, type Seeds } from "./mutant.ts";
 
 function clusters(from: number, to: number, more: Pick<Seeds, "invariant" | "faults">): { readonly seeds: Seeds } {
   return { seeds: { stage: "clusters", from, to, ...more } };
@@ -63,7 +55,7 @@ export const flawsOfClusters: readonly Mutant[] = [
       ),
     ],
     scenario: {
-      tests: [{ file: "test/kubernetes/confirmation.test.ts", named: "any fraction shows that it is none" }],
+      tests: kubernetesTests("confirmation", "any fraction shows that it is none"),
       ...clusters(44, 50, {
         invariant: "S2",
         faults: ["storage.late", "storage.requestLost", "mixedSpecs", "answerLost", "late"],

@@ -41,14 +41,27 @@ export interface Mutant {
   readonly scenario: Scenario;
 }
 
-const electionFolder = "src/election";
+type EditOf = (name: string, find: string, replace: string) => Edit;
+type TestsOf = (name: string, ...named: readonly string[]) => readonly NamedTests[];
 
 /** An edit of a file of the election. */
-export function inElection(name: string, find: string, replace: string): Edit {
-  return { file: `${electionFolder}/${name}.ts`, find, replace };
+export const inElection: EditOf = editIn("election");
+/** An edit of a file of the controller. */
+export const inController: EditOf = editIn("controller");
+/** An edit of a file of the locks on Kubernetes. */
+export const inKubernetes: EditOf = editIn("kubernetes");
+
+/** Tests of a file of `test/election`, by parts of their names. */
+export const electionTests: TestsOf = testsIn("election");
+/** Tests of a file of `test/controller`. */
+export const controllerTests: TestsOf = testsIn("controller");
+/** Tests of a file of `test/kubernetes`. */
+export const kubernetesTests: TestsOf = testsIn("kubernetes");
+
+function editIn(folder: string): EditOf {
+  return (name, find, replace) => ({ file: `src/${folder}/${name}.ts`, find, replace });
 }
 
-/** Tests of a file of `test/election`, by a part of their names. */
-export function electionTests(name: string, ...named: readonly string[]): readonly NamedTests[] {
-  return named.map((part) => ({ file: `test/election/${name}.test.ts`, named: part }));
+function testsIn(folder: string): TestsOf {
+  return (name, ...named) => named.map((part) => ({ file: `test/${folder}/${name}.test.ts`, named: part }));
 }
