@@ -1,7 +1,8 @@
 import type { KubernetesClient, KubernetesResource, ResourceRef } from "../../src/kubernetes/kubernetes-resources.ts";
 import { parseWireTime } from "../../src/kubernetes/micro-time.ts";
-import { sleep, type Clock } from "../../src/system/clock.ts";
+import type { Clock } from "../../src/system/clock.ts";
 import { microTime } from "../../src/system/micro-time.ts";
+import { followLease } from "./follow-lease.ts";
 
 /** The object in the bucket of gke-labs/multicluster-leader-election, which its controllers share. */
 export interface GoBucket {
@@ -47,34 +48,17 @@ export class GoController {
   constructor(options: GoControllerOptions) {
     this.#options = options;
     options.signal.addEventListener("abort", () => this.#cancel(), { once: true });
-    void this.#followOn();
+    void followLease(options, (object, change) => this.#hear(object, change === "DELETED"));
   }
 
-  /** A server ends watches as it likes, when a definition is replaced for one. */
-  async #followOn(): Promise<void> {
-    const { clock, signal } = this.#options;
-    while (!signal.aborted) {
-      await this.#follow().catch(() => {}); // it is opened again
-      await sleep(clock, 100, signal).catch(() => {}); // its end is seen above
-    }
-  }
-
-  async #follow(): Promise<void> {
-    const { client, ref, signal } = this.#options;
-    for await (const { type, object } of client.watch(
-      ref,
-      { fieldSelector: `metadata.name=${ref.name}` },
-      { signal },
-    )) {
-      if (type === "ERROR" || type === "BOOKMARK") continue;
-      this.#latest = type === "DELETED" ? undefined : object;
-      // It hears of new generations only.
-      const { uid = "", generation } = object.metadata ?? {};
-      const seen = `${uid}/${String(generation)}`;
-      if (type === "DELETED" || seen === this.#seen) continue;
-      this.#seen = seen;
-      this.#enqueue();
-    }
+  #hear(object: KubernetesResource, isGone: boolean): void {
+    this.#latest = isGone ? undefined : object;
+    // It hears of new generations only.
+    const { uid = "", generation } = object.metadata ?? {};
+    const seen = `${uid}/${String(generation)}`;
+    if (isGone || seen === this.#seen) return;
+    this.#seen = seen;
+    this.#enqueue();
   }
 
   #enqueue(): void {

@@ -6,8 +6,9 @@ import {
   type MultiClusterLeaseSpec,
 } from "../../src/kubernetes/multi-cluster-lease.ts";
 import type { KubernetesClient, KubernetesResource, ResourceRef } from "../../src/kubernetes/kubernetes-resources.ts";
-import { sleep, type Clock } from "../../src/system/clock.ts";
+import type { Clock } from "../../src/system/clock.ts";
 import { microTime } from "../../src/system/micro-time.ts";
+import { followLease } from "./follow-lease.ts";
 
 /** What a `GlobalLease` holds. */
 export interface GlobalRecord {
@@ -82,31 +83,12 @@ export class ScriptedController {
   constructor(options: ScriptedControllerOptions) {
     this.#options = options;
     options.global.listen(() => this.#later(() => void this.look()));
-    void this.#followOn();
-  }
-
-  /** A server ends watches as it likes, when a definition is replaced for one. */
-  async #followOn(): Promise<void> {
-    const { clock, signal } = this.#options;
-    while (!signal.aborted) {
-      await this.#follow().catch(() => {}); // it is opened again
-      await sleep(clock, 100, signal).catch(() => {}); // its end is seen above
-    }
-  }
-
-  async #follow(): Promise<void> {
-    const { client, ref, signal } = this.#options;
-    for await (const { type, object } of client.watch(
-      ref,
-      { fieldSelector: `metadata.name=${ref.name}` },
-      { signal },
-    )) {
-      if (type === "ERROR" || type === "BOOKMARK") continue;
+    void followLease(options, (object, change) =>
       this.#later(() => {
-        this.#latest = type === "DELETED" ? undefined : object;
+        this.#latest = change === "DELETED" ? undefined : object;
         void this.look();
-      });
-    }
+      }),
+    );
   }
 
   #later(run: () => void): void {
