@@ -1,22 +1,15 @@
 // Goal: the command line on Leases of a real API server: it needs no more rights than elections do, tells which one is
 // missing, runs no program for credentials unasked, and shows no token. Method: the built program, by kubeconfigs of
 // accounts with the rules of deploy/lease-rbac.yaml, or with fewer.
-import { KubeConfig, loadAllYaml } from "@kubernetes/client-node";
-import { readFileSync } from "node:fs";
+import { KubeConfig } from "@kubernetes/client-node";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { World, type Tenure } from "../process/cli-world.ts";
+import { rulesOf } from "./support/deploy-rules.ts";
 import { describeOn } from "./support/found-server.ts";
 import { foundKube, type KubeServer, type PolicyRule } from "./support/kube-server.ts";
 
-const manifests = readFileSync(new URL("../../deploy/lease-rbac.yaml", import.meta.url), "utf8");
-
-/** The rules of some Roles of the file. */
-function rulesOf(...roles: readonly string[]): PolicyRule[] {
-  return loadAllYaml(manifests).flatMap(({ kind, metadata, rules }) =>
-    kind === "Role" && roles.includes(String(metadata?.name)) ? rules : [],
-  );
-}
-const candidateRules = rulesOf("invoices-candidate", "invoices-candidate-events");
+const file = "lease-rbac.yaml";
+const candidateRules = rulesOf(file, "invoices-candidate", "invoices-candidate-events");
 
 describeOn(foundKube, (start) => {
   let kube: KubeServer;
@@ -97,7 +90,7 @@ describeOn(foundKube, (start) => {
 
   test("doctor names the rule of each right that is missing, and the Lease that nobody may create", async () => {
     await using world = new World();
-    const [rule = expect.unreachable("no rule")] = rulesOf("invoices-candidate");
+    const [rule = expect.unreachable("no rule")] = rulesOf(file, "invoices-candidate");
     const reader = await account([{ ...rule, verbs: ["get"] }]);
     const denied = await said(world.tenure(["doctor"], { env: reader.env }), reader);
     expect(denied.code).toBe(5);
@@ -137,12 +130,12 @@ describeOn(foundKube, (start) => {
 
   test("run without a right says which, and with --no-wait ends with 75; with events=off it tells none", async () => {
     await using world = new World();
-    const [rule = expect.unreachable("no rule")] = rulesOf("invoices-candidate");
+    const [rule = expect.unreachable("no rule")] = rulesOf(file, "invoices-candidate");
     const reader = await account([{ ...rule, verbs: ["get", "watch"] }]);
     const refused = await said(world.run("work", { name: "invoices", flags: ["--no-wait"], env: reader.env }), reader);
     expect(refused.code).toBe(75);
     expect(refused.text).toContain('verbs: ["update"], resourceNames: ["invoices"] }');
-    const silent = await account(rulesOf("invoices-candidate"));
+    const silent = await account(rulesOf(file, "invoices-candidate"));
     const env = { ...silent.env, TENURE_STORAGE_URL: `lease://${silent.namespace}?events=off` };
     const { code, text } = await said(world.run("note once", { name: "invoices", env }), silent);
     expect([code, text]).toEqual([0, expect.not.stringContaining("events are not allowed")]);
@@ -176,7 +169,7 @@ describeOn(foundKube, (start) => {
     const denied = await said(world.tenure(["status", "--all"], { env: worker.env }), worker);
     expect(denied.code).toBe(5);
     expect(denied.text).toContain('resources: ["leases"], verbs: ["list"] }; or name the leases instead of --all');
-    const viewer = await account(rulesOf("lease-viewer"));
+    const viewer = await account(rulesOf(file, "lease-viewer"));
     const all = await said(world.tenure(["status", "--all"], { env: viewer.env }), viewer);
     expect([all.code, all.text]).toEqual([0, expect.stringMatching(/^invoices +✗ free/m)]);
     const holder = { spec: { holderIdentity: "ada_1", leaseDurationSeconds: 1, leaseTransitions: 7 } };

@@ -1,8 +1,9 @@
-// Goal: the manifests of deploy/ give candidates exactly the rights that elections need (K-20, K-92, K-93), and without
+// Goal: the manifests of deploy/ give candidates exactly the rights that elections need (K-20, K-92 to K-94), and without
 // one of them people learn which. Method: the file itself, applied to a real API server by client-node; electors with
 // its rights, and with each verb taken away in turn.
 import { KubeConfig, KubernetesObjectApi, loadAllYaml, type KubernetesObject } from "@kubernetes/client-node";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { LeaseRights, leaseRights } from "../../src/cli/lease-rights.ts";
 import { LeaderElector } from "../../src/election/leader-elector.ts";
@@ -11,33 +12,23 @@ import { LeaseLock } from "../../src/kubernetes/lease-lock.ts";
 import { systemClock } from "../../src/system/clock.ts";
 import { silentLogger } from "../../src/system/logger.ts";
 import { systemRandom } from "../../src/system/random.ts";
+import { rulesOf, without } from "./support/deploy-rules.ts";
 import { describeOn } from "./support/found-server.ts";
-import { foundKube, type KubeServer, type PolicyRule } from "./support/kube-server.ts";
+import { foundKube, type KubeServer } from "./support/kube-server.ts";
+import { deploy } from "./support/kustomize.ts";
 
-const manifests = readFileSync(new URL("../../deploy/lease-rbac.yaml", import.meta.url), "utf8");
+const file = "lease-rbac.yaml";
+const manifests = readFileSync(join(deploy, file), "utf8");
 const name = "invoices";
 const timing = { leaseDurationMs: 3_000, renewDeadlineMs: 2_000, retryPeriodMs: 500 };
 
-/** The rules of one Role of the file. */
-function rulesOf(role: string): readonly PolicyRule[] {
-  const found = loadAllYaml(manifests).find(({ kind, metadata }) => kind === "Role" && metadata?.name === role);
-  return found?.rules ?? expect.unreachable(`no Role ${role}`);
-}
+/** What both roles of a candidate grant. */
+const candidateRules = rulesOf(file, "invoices-candidate", "invoices-candidate-events");
 
 /** What a refusal asks for. */
 function ruleFor(verb: string): string {
   const what = 'apiGroups: ["coordination.k8s.io"], resources: ["leases"]';
   return `{ ${what}, verbs: ["${verb}"], resourceNames: ["${name}"] }`;
-}
-
-/** What both roles of a candidate grant, without one verb of one resource. */
-function candidateWithout(verb: string, resource: string): readonly PolicyRule[] {
-  const rules = [...rulesOf("invoices-candidate"), ...rulesOf("invoices-candidate-events")];
-  const rest = rules.map((rule) =>
-    rule.resources.includes(resource) ? { ...rule, verbs: rule.verbs.filter((each) => each !== verb) } : rule,
-  );
-  expect(rest, `${verb} ${resource} is one of the rights`).not.toEqual(rules);
-  return rest.filter(({ verbs }) => verbs.length > 0);
 }
 
 describeOn(foundKube, (start) => {
@@ -133,10 +124,10 @@ describeOn(foundKube, (start) => {
     ["get", "read"],
     ["update", "replace"],
   ])(
-    "K-13 without %s nobody leads, and the refusal names verb, resource, name, and the rule to add",
+    "K-13, K-94 without %s nobody leads, and the refusal names verb, resource, name, and the rule to add",
     async (verb, did) => {
       const namespace = await apply();
-      const kubeConfig = await kube.candidate(namespace, candidateWithout(verb, "leases"));
+      const kubeConfig = await kube.candidate(namespace, without(verb, "leases", candidateRules));
       const { elector } = await candidate(kubeConfig, namespace);
       const refused: unknown = await elector.acquire().catch((error: unknown) => error);
       expect(refused).toMatchObject({
@@ -147,9 +138,9 @@ describeOn(foundKube, (start) => {
     },
   );
 
-  test("K-20, K-26 without watch elections go on by polling, and the alarm names the rule, once", async () => {
+  test("K-20, K-26, K-94 without watch elections go on by polling, and the alarm names the rule, once", async () => {
     const namespace = await apply();
-    const kubeConfig = await kube.candidate(namespace, candidateWithout("watch", "leases"));
+    const kubeConfig = await kube.candidate(namespace, without("watch", "leases", candidateRules));
     const [ada, bob] = [await candidate(kubeConfig, namespace), await candidate(kubeConfig, namespace)];
     const first = await ada.elector.acquire();
     const waiting = bob.elector.acquire();
@@ -161,9 +152,9 @@ describeOn(foundKube, (start) => {
     expect(bob.troubles[0]).toContain(ruleFor("watch"));
   });
 
-  test("K-27 without events elections go on, and one warning names the rule", async () => {
+  test("K-27, K-94 without events elections go on, and one warning names the rule", async () => {
     const namespace = await apply();
-    const kubeConfig = await kube.candidate(namespace, rulesOf("invoices-candidate"));
+    const kubeConfig = await kube.candidate(namespace, rulesOf(file, "invoices-candidate"));
     const { elector, troubles, warnings } = await candidate(kubeConfig, namespace);
     await using leadership = await elector.acquire();
     expect(leadership.isHeld()).toBe(true);
@@ -176,9 +167,9 @@ describeOn(foundKube, (start) => {
     expect(await eventsOf(namespace)).toEqual([]);
   });
 
-  test("K-27 without the right to patch events the first is told, its repetition is not, and a warning names the rule", async () => {
+  test("K-27, K-94 without the right to patch events the first is told, its repetition is not, and a warning names the rule", async () => {
     const namespace = await apply();
-    const kubeConfig = await kube.candidate(namespace, candidateWithout("patch", "events"));
+    const kubeConfig = await kube.candidate(namespace, without("patch", "events", candidateRules));
     const { lock, warnings } = await candidate(kubeConfig, namespace);
     for (const message of ["became leader", "became leader"]) lock.recordEvent(message);
     await expect.poll(() => warnings).toHaveLength(1);
@@ -187,9 +178,9 @@ describeOn(foundKube, (start) => {
     expect(await eventsOf(namespace)).toEqual([`${lock.identity} became leader`]);
   });
 
-  test("K-20 without create a Lease has to be there; with the Role lease-creator it is made", async () => {
+  test("K-20, K-94 without create a Lease has to be there; with the Role lease-creator it is made", async () => {
     const namespace = await apply();
-    const [rule = expect.unreachable("no rule")] = rulesOf("invoices-candidate");
+    const [rule = expect.unreachable("no rule")] = rulesOf(file, "invoices-candidate");
     const own = { ...rule, resourceNames: ["another"] };
     const without = await candidate(await kube.candidate(namespace, [own]), namespace, "another");
     const refused: unknown = await without.elector.acquire().catch((error: unknown) => error);
@@ -199,14 +190,14 @@ describeOn(foundKube, (start) => {
         'add the rule { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["create"] }',
     );
     expect(refused).toMatchObject({ code: "ACCESS_DENIED", message });
-    const creator = await kube.candidate(namespace, [own, ...rulesOf("lease-creator")]);
+    const creator = await kube.candidate(namespace, [own, ...rulesOf(file, "lease-creator")]);
     await using leadership = await (await candidate(creator, namespace, "another")).elector.acquire();
     expect(leadership.term).toBe(1);
   });
 
   test("K-93 the viewer reads all Leases and events, and writes none", async () => {
     const namespace = await apply();
-    const kubeConfig = await kube.candidate(namespace, rulesOf("lease-viewer"));
+    const kubeConfig = await kube.candidate(namespace, rulesOf(file, "lease-viewer"));
     const rights = await rightsOf(kubeConfig, namespace);
     expect(["get", "list", "watch"].every((verb) => rights.may(verb))).toBe(true);
     const writes = ["create", "update", "patch", "delete", "deletecollection"];

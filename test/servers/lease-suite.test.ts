@@ -20,7 +20,7 @@ describeOn(foundOwnKube, () => {
   });
   afterAll(() => kube?.[Symbol.asyncDispose]());
 
-  describe("through our client", () => {
+  describe("K-94: through our client, with the rights of deploy/ and no more", () => {
     const opened = new Map<LockSuiteContext, TroubledLocks>();
     runLockSuite(test, {
       async open() {

@@ -12,8 +12,10 @@ import { systemClock } from "../../src/system/clock.ts";
 import { lockSuite } from "../../src/testing/index.ts";
 import { GoController, type GoBucket } from "../kubernetes/go-controller.ts";
 import { GlobalLease, ScriptedController } from "../kubernetes/scripted-controller.ts";
+import { candidateRights, controllerRights } from "./support/cluster-pair.ts";
+import { renamed } from "./support/deploy-rules.ts";
 import { describeOn } from "./support/found-server.ts";
-import { foundKube, type KubeServer } from "./support/kube-server.ts";
+import { foundKube, type KubeServer, type PolicyRule } from "./support/kube-server.ts";
 import { upstreamDefinition } from "./support/upstream-definition.ts";
 
 const definitions = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
@@ -72,14 +74,17 @@ describeOn(foundKube, (start) => {
     ...{ apiVersion: `${group}/v1alpha1`, kind: "MultiClusterLease", metadata: { name }, spec },
   });
 
-  function lockOf(name: string, label: string): MultiClusterLeaseLock {
-    return new MultiClusterLeaseLock({ client, namespace, name, group, label, events: "off" });
+  function lockOf(name: string, label: string, by: KubernetesClient = client): MultiClusterLeaseLock {
+    return new MultiClusterLeaseLock({ client: by, namespace, name, group, label, events: "off" });
   }
 
-  function controllerOf(name: string): { controller: ScriptedController; global: GlobalLease } {
+  function controllerOf(
+    name: string,
+    by: KubernetesClient = client,
+  ): { controller: ScriptedController; global: GlobalLease } {
     const global = new GlobalLease(systemClock);
     const ref = { ...kindOf(), name };
-    const controller = new ScriptedController({ client, ref, clock: systemClock, global, signal: over.signal });
+    const controller = new ScriptedController({ client: by, ref, clock: systemClock, global, signal: over.signal });
     return { controller, global };
   }
 
@@ -134,7 +139,7 @@ describeOn(foundKube, (start) => {
     });
   });
 
-  describe("the lock suite", () => {
+  describe("K-94: the lock suite, with the rights of deploy/ and no more", () => {
     const beside = new Map<string, Pick<LeaderElectionRecord, "acquireTime">>();
     const pairOf = (record: LeaderElectionRecord): string => `${record.holderIdentity} ${record.renewTime}`;
     const complete = (observed: ObservedRecord | undefined): ObservedRecord | undefined =>
@@ -155,14 +160,24 @@ describeOn(foundKube, (start) => {
       };
     }
 
+    const names = lockSuite.map(({ id }) => `suite-${id.toLowerCase()}`);
+    let candidate: KubernetesClient;
+    let operator: KubernetesClient;
+    beforeAll(async () => {
+      const account = async (rules: readonly PolicyRule[]): Promise<KubernetesClient> =>
+        kube.client(await kube.candidate(namespace, renamed(rules, { leases: names, group })));
+      candidate = await account(candidateRights());
+      operator = await account(controllerRights());
+    });
+
     // RT1 stores a lease of 68 years, which the definition refuses; faults are for a proxy.
     const cases = lockSuite.filter(({ id, needs = [] }) => id !== "RT1" && !needs.includes("faults"));
     test.each(cases.map((one) => [one.id, one.name, one] as const))("lock %s: %s", async (id, _name, { run }) => {
       const name = `suite-${id.toLowerCase()}`;
-      controllerOf(name).controller.yields = true;
+      controllerOf(name, operator).controller.yields = true;
       await run({
         description: `multiclusterlease/${namespace}/${name}`,
-        connect: () => carrying(lockOf(name, "candidate")),
+        connect: () => carrying(lockOf(name, "candidate", candidate)),
       });
     });
   });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { defaultGroup } from "../../../src/kubernetes/multi-cluster-lease.ts";
 import { applied } from "./applied.ts";
+import { rulesOf } from "./deploy-rules.ts";
 import type { FoundServer } from "./found-server.ts";
 import { foundOwnKube, KubeServer, startKube, type PolicyRule } from "./kube-server.ts";
 import { deploy, manifestsOf } from "./kustomize.ts";
@@ -66,16 +67,6 @@ async function define(kube: KubeServer): Promise<void> {
     if (performance.now() > untilMs) throw new Error(`the definition is not served: ${status} ${text}`);
     await pause(50);
   }
-}
-
-/** The rules of these Roles and ClusterRoles of a file in `deploy/`. */
-function rulesOf(path: string, ...names: readonly string[]): PolicyRule[] {
-  const roles = manifestsOf(readFileSync(join(deploy, path), "utf8")).map(({ resource }) => resource);
-  return names.flatMap((name) => {
-    const found = roles.find(({ kind, metadata }) => String(kind).endsWith("Role") && metadata?.name === name);
-    if (found === undefined) throw new Error(`deploy/${path} has no role ${name}`);
-    return found["rules"] as PolicyRule[]; // cast: what the server takes as rules
-  });
 }
 
 /** Exactly what a controller of one namespace is given by `deploy/`. */

@@ -7,14 +7,23 @@ import {
   type LeaseLockOptions,
   type ResourceRef,
 } from "../../../src/kubernetes/index.ts";
+import { renamed, rulesOf } from "./deploy-rules.ts";
 import type { KubeAnswer } from "./kube-ask.ts";
 import type { KubeServer, PolicyRule } from "./kube-server.ts";
 
-/** What a candidate needs that may create its Lease, and tells events. */
+const name = "billing";
+
+/** What a candidate needs that may create any Lease, and tells events: one rule for each. */
 export const leaseRights: readonly PolicyRule[] = [
   { apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "create", "update", "watch"] },
   { apiGroups: ["events.k8s.io"], resources: ["events"], verbs: ["create", "patch"] },
 ];
+
+/** Exactly what a candidate is given by `deploy/` that may create its Lease, and tells events. */
+const deployedRights = renamed(
+  rulesOf("lease-rbac.yaml", "invoices-candidate", "invoices-candidate-events", "lease-creator"),
+  { leases: [name] },
+);
 
 /** What differs from a lock of the administrator. */
 export type PlaceLock = Partial<Omit<LeaseLockOptions, "namespace">> & { readonly kubeConfig?: KubeConfig };
@@ -22,7 +31,7 @@ export type PlaceLock = Partial<Omit<LeaseLockOptions, "namespace">> & { readonl
 /** One Lease of a namespace of its own, that nobody has written yet. */
 export class LeasePlace {
   readonly namespace: string;
-  readonly name = "billing";
+  readonly name = name;
   readonly #kube: KubeServer;
 
   private constructor(kube: KubeServer, namespace: string) {
@@ -49,8 +58,8 @@ export class LeasePlace {
     return `/apis/coordination.k8s.io/v1/namespaces/${this.namespace}/leases`;
   }
 
-  /** The kubeconfig of a fresh candidate. */
-  candidate(rules: readonly PolicyRule[] = leaseRights): Promise<KubeConfig> {
+  /** The kubeconfig of a fresh candidate, by default with the rights of `deploy/` and no more (K-94). */
+  candidate(rules: readonly PolicyRule[] = deployedRights): Promise<KubeConfig> {
     return this.#kube.candidate(this.namespace, rules);
   }
 

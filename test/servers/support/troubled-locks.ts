@@ -1,3 +1,4 @@
+import type { KubeConfig } from "@kubernetes/client-node";
 import { setTimeout as pause } from "node:timers/promises";
 import type { KubernetesClient, LeaseLock } from "../../../src/kubernetes/index.ts";
 import type { LockFaults } from "../../../src/testing/index.ts";
@@ -17,15 +18,18 @@ interface Switch {
 export class TroubledLocks implements AsyncDisposable, LockFaults {
   readonly place: LeasePlace;
   readonly #kube: KubeServer;
+  readonly #candidate: KubeConfig;
   readonly #switches = new Map<unknown, Switch>();
 
-  private constructor(kube: KubeServer, place: LeasePlace) {
+  private constructor(kube: KubeServer, place: LeasePlace, candidate: KubeConfig) {
     this.#kube = kube;
     this.place = place;
+    this.#candidate = candidate;
   }
 
   static async open(kube: KubeServer): Promise<TroubledLocks> {
-    return new TroubledLocks(kube, await LeasePlace.make(kube));
+    const place = await LeasePlace.make(kube);
+    return new TroubledLocks(kube, place, await place.candidate());
   }
 
   async connect(): Promise<LeaseLock> {
@@ -33,10 +37,10 @@ export class TroubledLocks implements AsyncDisposable, LockFaults {
     const proxy = await new FaultProxy({ host: kube.host, port: kube.port }).inject({});
     const stranger = kube.kubeConfig();
     stranger.users = stranger.users.map(({ name }) => ({ name, token: "a-token-that-nobody-gave" }));
-    const faulty = await kube.client(kube.through(proxy.port));
+    const faulty = await kube.client(kube.through(proxy.port, this.#candidate));
     const own: Switch = { faulty, proxy, refused: await kube.client(stranger), next: undefined };
     await this.#warm(own);
-    const lock = await this.place.lock({ client: switched(await kube.client(), own) });
+    const lock = await this.place.lock({ client: switched(await kube.client(this.#candidate), own) });
     this.#switches.set(lock, own);
     return lock;
   }
@@ -84,7 +88,7 @@ export class TroubledLocks implements AsyncDisposable, LockFaults {
 
   /** So that the next request needs no handshake, which the fault would hit instead. */
   async #warm({ faulty }: Switch): Promise<void> {
-    await faulty.read({ ...this.place.ref, name: "nobody" });
+    await faulty.read(this.place.ref);
   }
 }
 
