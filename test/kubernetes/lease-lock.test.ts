@@ -5,7 +5,7 @@ import { InvalidSettingsError, StorageUnavailableError, UnknownOutcomeError } fr
 import type { KubernetesResource } from "../../src/kubernetes/kubernetes-resources.ts";
 import { LeaseLock, type LeaseLockOptions } from "../../src/kubernetes/lease-lock.ts";
 import type { LeaderElectionRecord } from "../../src/lock/leader-election-record.ts";
-import type { LockOutcome, ResourceLock } from "../../src/lock/resource-lock.ts";
+import type { LockOutcome } from "../../src/lock/resource-lock.ts";
 import type { Version } from "../../src/storage/versioned-storage.ts";
 import {
   FakeKubernetes,
@@ -14,6 +14,7 @@ import {
   type FakeKubernetesClient,
   type LockSuiteContext,
 } from "../../src/testing/index.ts";
+import { SuiteLocks } from "./suite-locks.ts";
 
 const place = { namespace: "default", name: "billing" };
 const ref = { group: "coordination.k8s.io", version: "v1", plural: "leases", ...place };
@@ -22,33 +23,11 @@ const later = "2026-11-21T09:32:49.921367Z";
 
 function leaseOfSuite(): LockSuiteContext {
   const clock = new ManualClock();
-  const cluster = new FakeKubernetes({ clock });
-  const clients = new Map<ResourceLock, FakeKubernetesClient>();
-  const clientOf = (lock: ResourceLock): FakeKubernetesClient => {
-    const client = clients.get(lock);
-    if (client === undefined) throw new Error("no lock of this harness");
-    return client;
-  };
+  const locks = new SuiteLocks(new FakeKubernetes({ clock }), (ms) => clock.advance(ms));
   return {
     description: "default/billing",
-    connect() {
-      const client = cluster.connect();
-      const lock = new LeaseLock({ ...place, client, clock, label: "candidate" });
-      clients.set(lock, client);
-      const watch = lock.watch.bind(lock);
-      // A Lease that is absent is told as soon as the watch must be open: some time has to pass.
-      lock.watch = (options) => {
-        setTimeout(() => void clock.advance(1_000), 5);
-        return watch(options);
-      };
-      return lock;
-    },
-    faults: {
-      loseAnswer: (lock) => clientOf(lock).hang({ on: "write", times: 1, applied: true }),
-      refuse: (lock) => clientOf(lock).refuse(429, { on: "write", times: 1 }),
-      hang: (lock) => clientOf(lock).hang({ times: 1 }),
-      elapse: (ms) => clock.advance(ms),
-    },
+    connect: () => locks.connect((client) => new LeaseLock({ ...place, client, clock, label: "candidate" })),
+    faults: locks.faults,
   };
 }
 

@@ -3,15 +3,10 @@
 import { describe, test } from "vitest";
 import { MultiClusterLeaseLock } from "../../src/kubernetes/multi-cluster-lease-lock.ts";
 import type { LeaderElectionRecord } from "../../src/lock/leader-election-record.ts";
-import type { ObservedRecord, ResourceLock } from "../../src/lock/resource-lock.ts";
-import {
-  FakeKubernetes,
-  ManualClock,
-  runLockSuite,
-  type FakeKubernetesClient,
-  type LockSuiteContext,
-} from "../../src/testing/index.ts";
+import type { ObservedRecord } from "../../src/lock/resource-lock.ts";
+import { FakeKubernetes, ManualClock, runLockSuite, type LockSuiteContext } from "../../src/testing/index.ts";
 import { GlobalLease, leaseRef, ScriptedController } from "./scripted-controller.ts";
+import { SuiteLocks, type WatchingLock } from "./suite-locks.ts";
 
 const place = { namespace: "default", name: "billing" };
 
@@ -20,7 +15,7 @@ type Beside = Map<string, Pick<LeaderElectionRecord, "acquireTime" | "strategy">
 const pairOf = (record: LeaderElectionRecord): string => `${record.holderIdentity} ${record.renewTime}`;
 
 /** A lock whose records keep their strategy and a time of acquisition of their own: neither is in the resource. */
-function carrying(lock: MultiClusterLeaseLock, beside: Beside): ResourceLock {
+function carrying(lock: MultiClusterLeaseLock, beside: Beside): WatchingLock {
   const keep = (record: LeaderElectionRecord): LeaderElectionRecord => {
     const { acquireTime, strategy } = record;
     beside.set(pairOf(record), { acquireTime, ...(strategy !== undefined && { strategy }) });
@@ -46,40 +41,23 @@ function clusterOfSuite(clock: ManualClock, over: AbortController, prunedFields:
   new ScriptedController(parts).yields = true; // a lock does not judge whether a lease has expired
   let passing = Promise.resolve();
   const pass = (ms: number): Promise<void> => (passing = passing.then(() => clock.advance(ms)));
-  const clients = new Map<ResourceLock, FakeKubernetesClient>();
+  const locks = new SuiteLocks(cluster, pass);
   const beside: Beside = new Map();
-  const clientOf = (lock: ResourceLock): FakeKubernetesClient => {
-    const client = clients.get(lock);
-    if (client === undefined) throw new Error("no lock of this harness");
-    return client;
-  };
   return {
     description: "multiclusterlease/default/billing",
     connect() {
-      const client = cluster.connect();
-      const inner = new MultiClusterLeaseLock({ ...place, client, clock, label: "candidate" });
-      const lock = carrying(inner, beside);
-      clients.set(lock, client);
+      const lock = locks.connect((client) =>
+        carrying(new MultiClusterLeaseLock({ ...place, client, clock, label: "candidate" }), beside),
+      );
       const update = lock.update.bind(lock);
       // After a lost race the next signal waits for a second.
       lock.update = (...call) => {
-        setTimeout(() => void pass(1_000), 5);
+        locks.passSoon();
         return update(...call);
-      };
-      const watch = inner.watch.bind(inner);
-      // What is absent is told as soon as the watch must be open: some time has to pass.
-      lock.watch = (options) => {
-        setTimeout(() => void pass(1_000), 5);
-        return watch(options);
       };
       return lock;
     },
-    faults: {
-      loseAnswer: (lock) => clientOf(lock).hang({ on: "write", times: 1, applied: true }),
-      refuse: (lock) => clientOf(lock).refuse(429, { on: "write", times: 1 }),
-      hang: (lock) => clientOf(lock).hang({ times: 1 }),
-      elapse: pass,
-    },
+    faults: locks.faults,
   };
 }
 
