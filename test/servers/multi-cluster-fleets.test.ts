@@ -36,6 +36,51 @@ onTwoClusters(foundClusters, (scenario) => {
   );
 
   scenario(
+    "K-107: in scope cluster a leader that is killed is followed by its neighbours, and then by the other cluster",
+    async (clusters) => {
+      await clusters.startControllers();
+      const names = ["a", "a", "a", "b", "b", "b"] as const;
+      let left = await Promise.all(names.map((of, index) => clusters.start(of, `${of}${index}`)));
+      const led: { readonly of: ClusterName; readonly term: number }[] = [];
+      while (led.length < 5) {
+        const { leader, term } = await leaderOf(left);
+        const of = leader.label.startsWith("a") ? "a" : "b";
+        led.push({ of, term });
+        await works(leader);
+        expect((await clusters.status(of))?.globalHolderIdentity).toBe(`cluster-${of}`);
+        leader.signal("SIGKILL");
+        await leader.exited;
+        left = left.filter((one) => one !== leader);
+      }
+      const [first = "a"] = led.map(({ of }) => of);
+      const other = first === "a" ? "b" : "a";
+      expect(led.map(({ of }) => of)).toEqual([first, first, first, other, other]);
+      for (const [index, { term }] of led.entries()) expect(term).toBeGreaterThan(led[index - 1]?.term ?? 0);
+    },
+    { scope: "cluster" },
+  );
+
+  scenario(
+    "K-107: in scope cluster a leader that is told to stop is followed by whoever comes first, without an overlap",
+    async (clusters) => {
+      await clusters.startControllers();
+      const names = ["a", "a", "b", "b"] as const;
+      let left = await Promise.all(names.map((of, index) => clusters.start(of, `${of}${index}`)));
+      const terms: number[] = [];
+      while (terms.length < 3) {
+        const { leader, term } = await leaderOf(left);
+        terms.push(term);
+        await works(leader);
+        leader.signal("SIGTERM");
+        await leader.exited;
+        left = left.filter((one) => one !== leader);
+      }
+      for (const [index, term] of terms.entries()) expect(term).toBeGreaterThan(terms[index - 1] ?? 0);
+    },
+    { scope: "cluster" },
+  );
+
+  scenario(
     "K-109: under doubles of the Go controller one of ours leads, then the other, with growing terms",
     async (clusters) => {
       const over = new AbortController();

@@ -79,10 +79,17 @@ async function openLease(lease: { readonly namespace: string; readonly name: str
 }
 
 async function openMultiClusterLease(lease: { readonly namespace: string; readonly name: string }): Promise<Place> {
-  const { MultiClusterLeaseLock, openKubernetesClient } = await built<typeof TenureKubernetes>("kubernetes/index.js");
+  const { MultiClusterLeaseLock, LeaseLock, openKubernetesClient } =
+    await built<typeof TenureKubernetes>("kubernetes/index.js");
   const client = await openKubernetesClient();
   const { renewDeadlineMs, retryPeriodMs } = settings.timing;
-  const lock = new MultiClusterLeaseLock({ client, ...lease, label, renewDeadlineMs, retryPeriodMs });
+  const { cluster } = settings;
+  const lock = new MultiClusterLeaseLock({
+    ...{ client, ...lease, label, renewDeadlineMs, retryPeriodMs },
+    ...(cluster !== undefined && {
+      ...{ scope: "cluster", label: cluster, within: new LeaseLock({ client, ...lease, label, events: "off" }) },
+    }),
+  });
   return { lock, minWriteIntervalMs: lock.minWriteIntervalMs, close: () => client.close() };
 }
 

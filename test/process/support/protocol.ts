@@ -9,6 +9,8 @@ export interface CandidateSettings {
   readonly lease?: { readonly namespace: string; readonly name: string };
   /** The same, a MultiClusterLease: candidates of other clusters contend for it as well. */
   readonly multiClusterLease?: { readonly namespace: string; readonly name: string };
+  /** The cluster in whose name it contends, beside a Lease of the same name; default: in its own. */
+  readonly cluster?: string;
   /** Where the built package is. */
   readonly dist: string;
   readonly label: string;

@@ -6,6 +6,7 @@ import { World, type Tenure } from "../../process/cli-world.ts";
 import { Candidates, compileCache, type StartSettings } from "../../process/support/candidates.ts";
 import type { Candidate } from "../../process/support/candidate-process.ts";
 import { candidateRights, controllerRights, type ClusterPair } from "./cluster-pair.ts";
+import { rulesOf } from "./deploy-rules.ts";
 import type { AuditedRequest, KubeServer } from "./kube-server.ts";
 
 /** Which of the two. */
@@ -41,6 +42,8 @@ export interface TwoClustersOptions {
   /** Default: files in a fresh folder. */
   readonly storageUrl?: string;
   readonly timing?: typeof quick | typeof usual;
+  /** `"cluster"`: candidates contend in the name of their cluster, with the rights on a Lease beside the others. */
+  readonly scope?: "process" | "cluster";
 }
 
 /**
@@ -55,6 +58,7 @@ export class TwoClusters implements AsyncDisposable {
   readonly storageUrl: string;
   readonly timing: typeof quick | typeof usual;
   readonly candidates: Candidates;
+  readonly scope: "process" | "cluster";
   /** The folder of the processes. */
   readonly world: World = new World();
   readonly #pair: ClusterPair;
@@ -68,6 +72,7 @@ export class TwoClusters implements AsyncDisposable {
     this.namespace = options.namespace;
     this.storageUrl = options.storageUrl ?? `file:${this.world.storage}?fsync=off`;
     this.timing = options.timing ?? quick;
+    this.scope = options.scope ?? "process";
   }
 
   /** Namespaces and accounts; nothing is started. */
@@ -122,8 +127,9 @@ export class TwoClusters implements AsyncDisposable {
   async start(of: ClusterName, label: string, options: CandidateOptions = {}): Promise<Candidate> {
     const { serverPort, env, ...settings } = options;
     const file = await this.fileOf(of, "candidate", serverPort);
-    const { timing } = this;
-    return this.candidates.start(label, { timing, ...settings, env: { KUBECONFIG: file, ...env } });
+    const { timing, scope } = this;
+    const cluster = scope === "cluster" ? { cluster: `cluster-${of}` } : {};
+    return this.candidates.start(label, { timing, ...cluster, ...settings, env: { KUBECONFIG: file, ...env } });
   }
 
   /** The same, and waits until it leads and a step of its work is accepted. */
@@ -190,7 +196,9 @@ export class TwoClusters implements AsyncDisposable {
     await kube.namespace(namespace);
     const lease = { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { name: "tenure-controller" } };
     await kube.make(`/apis/coordination.k8s.io/v1/namespaces/${namespace}/leases`, lease);
-    for (const [who, rules] of Object.entries({ controller: controllerRights(), candidate: candidateRights() })) {
+    const beside = this.scope === "cluster" ? rulesOf("lease-rbac.yaml", "invoices-candidate", "lease-creator") : [];
+    const candidate = [...candidateRights(), ...beside];
+    for (const [who, rules] of Object.entries({ controller: controllerRights(), candidate })) {
       this.#accounts.set(`${of} ${who}`, await kube.candidate(namespace, rules));
     }
   }
