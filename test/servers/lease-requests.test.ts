@@ -3,7 +3,8 @@
 // connections.
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { KubernetesClient } from "../../src/kubernetes/index.ts";
+import type { KubernetesClient, LeaseLock } from "../../src/kubernetes/index.ts";
+import type { Version } from "../../src/storage/versioned-storage.ts";
 import { FaultProxy } from "../process/fault-proxy.ts";
 import { describeOn } from "./support/found-server.ts";
 import { foundOwnKube, type KubeServer } from "./support/kube-server.ts";
@@ -12,12 +13,26 @@ import { SeenElector, seenProblems } from "./support/seen-elector.ts";
 
 let kube: KubeServer;
 
-/** A client of the administrator behind a proxy, with a connection that was used. */
-async function proxied(place: LeasePlace): Promise<{ proxy: FaultProxy; client: KubernetesClient }> {
+/** A lock of the administrator on a fresh Lease, behind a proxy, with a connection that was used. */
+interface Proxied extends AsyncDisposable {
+  readonly proxy: FaultProxy;
+  readonly client: KubernetesClient;
+  readonly lock: LeaseLock;
+}
+
+async function proxied(): Promise<Proxied> {
+  const place = await LeasePlace.make(kube);
   const proxy = await new FaultProxy({ host: kube.host, port: kube.port }).inject({});
   const client = await kube.client(kube.through(proxy.port));
   await client.read(place.ref);
-  return { proxy, client };
+  const lock = await place.lock({ client });
+  return { proxy, client, lock, [Symbol.asyncDispose]: () => proxy[Symbol.asyncDispose]() };
+}
+
+/** Makes the Lease, and resolves with its version. */
+async function created(lock: LeaseLock): Promise<Version> {
+  const outcome = await lock.create(heldBy(lock));
+  return outcome.written ? outcome.version : expect.fail("the Lease was there");
 }
 
 function code(promise: Promise<unknown>): Promise<unknown> {
@@ -49,10 +64,8 @@ describeOn(foundOwnKube, (start) => {
   afterAll(() => kube?.[Symbol.asyncDispose]());
 
   test("K-2: 200 requests make one connection, and so one handshake; a watch has another", async () => {
-    const place = await LeasePlace.make(kube);
-    const { proxy, client } = await proxied(place);
-    await using _proxy = proxy;
-    const lock = await place.lock({ client });
+    await using wire = await proxied();
+    const { proxy, client, lock } = wire;
     let outcome = await lock.create(heldBy(lock));
     for (let renewals = 0; renewals < 200 && outcome.written; renewals += 1) {
       outcome = await lock.update(heldBy(lock), outcome.version);
@@ -68,29 +81,24 @@ describeOn(foundOwnKube, (start) => {
 
   describe("K-4: trouble on the wire", () => {
     test("#16 a black hole: each call ends at its deadline, its socket is destroyed, the next one gets a new one", async () => {
-      const place = await LeasePlace.make(kube);
-      const { proxy, client } = await proxied(place);
-      await using _proxy = proxy;
-      const lock = await place.lock({ client });
-      const created = await lock.create(heldBy(lock));
-      if (!created.written) return expect.fail("the Lease was there");
+      await using wire = await proxied();
+      const { proxy, lock } = wire;
+      const version = await created(lock);
       await proxy.inject({ up: { swallow: true }, down: { swallow: true } });
       const sinceMs = performance.now();
-      expect(await code(lock.update(heldBy(lock), created.version, { timeoutMs: 400 }))).toBe("OUTCOME_UNKNOWN");
+      expect(await code(lock.update(heldBy(lock), version, { timeoutMs: 400 }))).toBe("OUTCOME_UNKNOWN");
       expect(performance.now() - sinceMs).toBeLessThan(900);
       await expect.poll(() => proxy.connections.open).toBe(0);
       // Nobody shakes hands in a black hole, so what follows is not sent.
-      expect(await code(lock.update(heldBy(lock), created.version, { timeoutMs: 400 }))).toBe("STORAGE_UNAVAILABLE");
+      expect(await code(lock.update(heldBy(lock), version, { timeoutMs: 400 }))).toBe("STORAGE_UNAVAILABLE");
       await proxy.inject({});
-      expect(await lock.update(heldBy(lock), created.version)).toMatchObject({ written: true });
+      expect(await lock.update(heldBy(lock), version)).toMatchObject({ written: true });
     });
 
     test("#20 an answer that comes byte by byte is cut at the deadline", async () => {
-      const place = await LeasePlace.make(kube);
-      const { proxy, client } = await proxied(place);
-      await using _proxy = proxy;
-      const lock = await place.lock({ client });
-      await lock.create(heldBy(lock));
+      await using wire = await proxied();
+      const { proxy, lock } = wire;
+      await created(lock);
       await proxy.inject({ down: { sliceBytes: 1, bytesPerSecond: 50 } });
       const sinceMs = performance.now();
       expect(await code(lock.get({ timeoutMs: 600 }))).toBe("STORAGE_UNAVAILABLE");
@@ -100,29 +108,23 @@ describeOn(foundOwnKube, (start) => {
     });
 
     test("#18 a write whose answer is lost was applied, is unknown, and is found by reading", async () => {
-      const place = await LeasePlace.make(kube);
-      const { proxy, client } = await proxied(place);
-      await using _proxy = proxy;
-      const lock = await place.lock({ client });
-      const created = await lock.create(heldBy(lock));
-      if (!created.written) return expect.fail("the Lease was there");
+      await using wire = await proxied();
+      const { proxy, lock } = wire;
+      const version = await created(lock);
       await proxy.inject({ down: { swallow: true } });
       const record = heldBy(lock);
-      expect(await code(lock.update(record, created.version, { timeoutMs: 400 }))).toBe("OUTCOME_UNKNOWN");
+      expect(await code(lock.update(record, version, { timeoutMs: 400 }))).toBe("OUTCOME_UNKNOWN");
       await proxy.inject({});
       expect((await lock.get())?.record.renewTime).toBe(record.renewTime);
-      expect(await lock.update(record, created.version)).toEqual({ written: false });
+      expect(await lock.update(record, version)).toEqual({ written: false });
     });
 
     test("#21 a server restarted behind kept sockets gets the next request on a new one", async () => {
-      const place = await LeasePlace.make(kube);
-      const { proxy, client } = await proxied(place);
-      await using _proxy = proxy;
-      const lock = await place.lock({ client });
-      const created = await lock.create(heldBy(lock));
-      if (!created.written) return expect.fail("the Lease was there");
+      await using wire = await proxied();
+      const { lock } = wire;
+      const version = await created(lock);
       await kube.restartApiServer();
-      expect(await lock.update(heldBy(lock), created.version)).toMatchObject({ written: true });
+      expect(await lock.update(heldBy(lock), version)).toMatchObject({ written: true });
     });
   });
 
