@@ -262,19 +262,33 @@ export function errorCode(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-/** Whether the lease was not there. Works across two copies of the package. */
+/** Whether the lease was not there. Works across two copies of the package, and where an error without a code wraps it. */
 export function isNotFound(error: unknown): boolean {
-  return errorCode(error) === "NOT_FOUND";
+  return firstCode(error) === "NOT_FOUND";
 }
 
-/** Whether a lease that was to be created exists already. Works across two copies of the package. */
+/** Whether a lease that was to be created exists already. Looks as `isNotFound` does. */
 export function isAlreadyExists(error: unknown): boolean {
-  return errorCode(error) === "ALREADY_EXISTS";
+  return firstCode(error) === "ALREADY_EXISTS";
 }
 
-/** Whether a conditional write was refused. Works across two copies of the package. */
+/** Whether a conditional write was refused. Looks as `isNotFound` does. */
 export function isConditionalUpdateFailed(error: unknown): boolean {
-  return errorCode(error) === "CONDITIONAL_UPDATE_FAILED";
+  return firstCode(error) === "CONDITIONAL_UPDATE_FAILED";
+}
+
+/**
+ * Past wrappers that say nothing themselves, and no further than the first code: a write of unknown outcome may have a
+ * refusal as its cause, and proves none.
+ */
+function firstCode(error: unknown): string | undefined {
+  let inner = error;
+  for (let depth = 0; depth < 16 && typeof inner === "object" && inner !== null; depth += 1) {
+    const code = errorCode(inner);
+    if (code !== undefined) return code;
+    inner = Reflect.get(inner, "cause");
+  }
+  return undefined;
 }
 
 /**

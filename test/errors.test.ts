@@ -97,7 +97,21 @@ describe("what single errors carry", () => {
 });
 
 describe("errors of another copy of the package, and of strangers", () => {
-  it("are known by their code", () => {
+  it("K-121: are known by their code, through wrappers that have none, and no further than the first code", () => {
+    const wrapped = (cause: unknown): Error => new Error("reading a lease", { cause });
+    expect(isNotFound(wrapped(wrapped(new errors.NotFoundError("text"))))).toBe(true);
+    expect(isAlreadyExists(wrapped({ code: "ALREADY_EXISTS" }))).toBe(true);
+    const refused = new errors.ConditionalUpdateFailedError("text");
+    expect(isConditionalUpdateFailed(wrapped(refused))).toBe(true);
+    const unknown = new errors.UnknownOutcomeError("text", { cause: refused });
+    expect([unknown, wrapped(unknown)].map(isConditionalUpdateFailed)).toEqual([false, false]);
+    expect(isNotFound(wrapped(Object.assign(new Error("gone", { cause: refused }), { code: "ENOENT" })))).toBe(false);
+    const endless: { cause?: unknown } = {};
+    endless.cause = endless;
+    expect(isNotFound(endless)).toBe(false);
+  });
+
+  it("K-121: are known by their code", () => {
     expect(isNotFound({ code: "NOT_FOUND" })).toBe(true);
     expect(isAlreadyExists({ code: "ALREADY_EXISTS" })).toBe(true);
     expect(isConditionalUpdateFailed({ code: "CONDITIONAL_UPDATE_FAILED" })).toBe(true);

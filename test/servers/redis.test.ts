@@ -25,11 +25,11 @@ describeOn(foundRedis, (start) => {
     return { host, port: Number(port), database: Number(url.path.slice(1)), ...access };
   }
 
-  describe.each(Object.entries(redisLibraries))("redis storage through %s", (_name, connect) => {
+  describe.each(Object.entries(redisLibraries))("K-120: redis storage through %s", (_name, connect) => {
     runSuite(test, versionedStorageSuite, redisHarness(connect, at));
   });
 
-  describe.each(Object.entries(redisLibraries))("redis storage through %s, its leases", (_name, connect) => {
+  describe.each(Object.entries(redisLibraries))("K-120: redis storage through %s, its leases", (_name, connect) => {
     runSuite(test, leaseStorageSuite, redisHarness(connect, at));
   });
 

@@ -35,7 +35,7 @@ function readAsGo(stored: Uint8Array): { holder: string; renewMs: number; transi
 }
 
 describe("the lease's JSON", () => {
-  test("wire W1: the first three fields are always written, in this order, the others only if they are there", () => {
+  test("wire W1, K-122: the first three fields are always written, in this order, the others only if they are there", () => {
     expect(text(encodeLease({ ...held, holderIdentity: "" }))).toBe(
       '{"holderIdentity":"","renewTime":"2026-03-01T09:30:00.000123Z","leaseTransitions":7}',
     );
@@ -76,7 +76,7 @@ describe("the lease's JSON", () => {
     expect(error?.applied).toBe("no");
   });
 
-  test("wire W2: the optional fields may be missing, as a Go writer leaves them out", () => {
+  test("wire W2, K-122: the optional fields may be missing, as a Go writer leaves them out", () => {
     const { data, problems } = decodeLease(body(""));
     expect(Object.keys(data)).toEqual(["holderIdentity", "renewTime", "leaseTransitions"]);
     expect(problems).toEqual([]);
@@ -189,7 +189,7 @@ describe("the lease's JSON", () => {
     }
   });
 
-  test("wire W7: every body that the Go types were seen to write is read, and written back byte by byte", () => {
+  test("wire W7, K-122: every body that the Go types were seen to write is read, and written back byte by byte", () => {
     expect(recorded.length).toBeGreaterThan(50);
     for (const { body: stored } of recorded) {
       const { data, problems } = decodeLease(bytes(stored));
@@ -198,7 +198,7 @@ describe("the lease's JSON", () => {
     }
   });
 
-  test("wire W7: what we write the Go types read", () => {
+  test("wire W7, K-122: what we write the Go types read", () => {
     const full = {
       ...held,
       leaseDurationSeconds: 15,

@@ -35,7 +35,7 @@ describe("memory storage, by itself", () => {
     expect(await alone.read("a")).toBeUndefined();
   });
 
-  test("versions never restart, over all keys, removals and connections", async () => {
+  test("K-118: versions never restart, over all keys, removals and connections", async () => {
     const data = new MemoryData();
     const versions: string[] = [];
     for (let round = 0; round < 50; round += 1) {
