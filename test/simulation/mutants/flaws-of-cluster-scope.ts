@@ -8,6 +8,18 @@ function scope(from: number, to: number, invariant: string): { readonly seeds: S
 export const flawsOfClusterScope: readonly Mutant[] = [
   {
     id: "M9",
+    flaw: "A neighbour's lock is not waited for once the global record is free: two leaders of one cluster must be seen.",
+    edits: [
+      inKubernetes(
+        "cluster-record",
+        'if (here.holderIdentity !== "" && here.holderIdentity !== reader.self) {',
+        'if (isAway && here.holderIdentity !== "" && here.holderIdentity !== reader.self) {',
+      ),
+    ],
+    scenario: scope(1, 3, "S1"),
+  },
+  {
+    id: "M9b",
     flaw: "Whoever loses the lock of its cluster signals all the same: terms must be seen that were lost for nothing.",
     edits: [
       inKubernetes(
@@ -16,7 +28,7 @@ export const flawsOfClusterScope: readonly Mutant[] = [
         "if (!first.written) Object.assign(first, { written: true, version: versions.first });",
       ),
     ],
-    scenario: scope(1, 1, "L3"),
+    scenario: scope(8, 12, "L3"),
   },
   {
     id: "M10",
@@ -28,7 +40,7 @@ export const flawsOfClusterScope: readonly Mutant[] = [
         "return here.renewTime > there.renewTime ?",
       ),
     ],
-    scenario: scope(1, 1, "S2"),
+    scenario: scope(1, 3, "S2"),
   },
   {
     id: "M11",
@@ -40,6 +52,18 @@ export const flawsOfClusterScope: readonly Mutant[] = [
     id: "M12",
     flaw: "A signal is as old as its sender's clock says: a controller must be seen to leave a neighbour's unwritten.",
     edits: [inKubernetes("own-signals", "if (this.#sender.isShared === true) this.#pass(shown);", "")],
-    scenario: scope(3, 3, "L2"),
+    scenario: scope(1, 3, "L1"),
+  },
+  {
+    id: "M13",
+    flaw: "A signal that is lost in the middle of a term gives the lock of the cluster away: two leaders must be seen.",
+    edits: [
+      inKubernetes(
+        "cluster-scope",
+        "const begins = record.acquireTime === record.renewTime && this.#shownMine === shownBefore;",
+        "const begins = this.#shownMine >= 0 * shownBefore;",
+      ),
+    ],
+    scenario: scope(33, 33, "S1"),
   },
 ];
