@@ -262,7 +262,7 @@ export function errorCode(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-/** Whether the lease was not there. Works across two copies of the package, and where an error without a code wraps it. */
+/** Whether the lease was not there. Works across two copies of the package, and through wrappers without a code. */
 export function isNotFound(error: unknown): boolean {
   return firstCode(error) === "NOT_FOUND";
 }

@@ -21,6 +21,8 @@ it.each([
   [["status", "job", "--storage", "lease://billing"], 1],
   [["run", "job", "--storage", "lease://billing", "--", "true"], 125],
   [["doctor", "lease://billing"], 1],
+  [["status", "job", "--storage", "multiclusterlease://billing"], 1],
+  [["doctor", "multiclusterlease://billing"], 1],
 ])("K-8 tenure %j needs @kubernetes/client-node", (args, code) => {
   const program = join(installed, manifest.bin["tenure"] ?? "");
   const ran = spawnSync(process.execPath, [program, ...args], { cwd: consumer, encoding: "utf8" });
