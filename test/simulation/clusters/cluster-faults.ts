@@ -15,10 +15,10 @@ export interface ClusterStage {
   readonly plan: ClusterPlan;
   readonly chance: Chance;
   readonly world: World;
-  readonly apiNetworks: readonly [SimNetwork, SimNetwork];
+  readonly apiNetworks: readonly [SimNetwork, ...SimNetwork[]];
   readonly storageNetwork: SimNetwork;
   readonly server: SimServer;
-  readonly clusters: readonly [FakeKubernetes, FakeKubernetes];
+  readonly clusters: readonly [FakeKubernetes, ...FakeKubernetes[]];
   /** When everything heals. */
   readonly endMs: number;
   candidates(): readonly SimCandidate[];
@@ -153,7 +153,7 @@ export class ClusterFaults {
   }
 
   #startHands(): void {
-    const { clusters, world, server } = this.#stage;
+    const { clusters, world, server, plan } = this.#stage;
     this.#on("edit", 0.5, (draws) => {
       draws.pick(clusters).annotate(leaseRef);
       return "";
@@ -184,12 +184,12 @@ export class ClusterFaults {
       return "";
     });
     this.#on("impatient", 4, (draws) => {
-      const cluster = draws.pick([0, 1]);
+      const cluster = draws.pick(plan.clusters);
       for (let nth = 0; nth < 5; nth += 1) world.after(2_000 * nth, () => this.#stage.signalImpatiently(cluster));
       return `in cluster ${cluster}`;
     });
     this.#on("statusLost", 1.5, (draws) => {
-      const cluster = draws.pick([0, 1]);
+      const cluster = draws.pick(plan.clusters);
       this.#stage.loseStatus(cluster);
       return `of cluster ${cluster}`;
     });

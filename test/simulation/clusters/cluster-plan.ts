@@ -54,6 +54,8 @@ export interface ClusterPlan {
   readonly faults: ReadonlySet<ClusterFault>;
   readonly intensity: number;
   readonly candidates: readonly [CandidatePlan, ...CandidatePlan[]];
+  /** The number of each cluster. */
+  readonly clusters: readonly [number, number, ...number[]];
   /** How many controllers each cluster has. */
   readonly replicas: readonly number[];
   /** Of the network of the clusters, and of the work of all candidates. */
@@ -77,8 +79,10 @@ export interface ClusterPlanOptions {
   readonly prunes?: boolean;
   /** Whether the storage is away for an hour. */
   readonly hour?: boolean;
-  /** How many take part, 2 to 4. */
+  /** How many take part, 2 to 4, and at least one in each cluster. */
   readonly candidates?: number;
+  /** Default 2. */
+  readonly clusters?: 2 | 3;
   /** Default `"process"`; in scope `"cluster"` each cluster has two candidates or three. */
   readonly scope?: ClusterPlan["scope"];
 }
@@ -100,8 +104,9 @@ export function drawClusterPlan(seed: number, chance: Chance, options: ClusterPl
   const draws = chance.of("clusters");
   const drawnCount = 2 + Math.floor(draws.next() * 3);
   const { scope = "process" } = options;
-  const homes = scope === "cluster" ? drawHomes(chance) : homesOf(options.candidates ?? drawnCount);
-  const candidates = drawCandidates(homes, chance, faults);
+  const clusters: ClusterPlan["clusters"] = options.clusters === 3 ? [0, 1, 2] : [0, 1];
+  const homes = scope === "cluster" ? drawHomes(clusters, chance) : homesOf(clusters, options.candidates ?? drawnCount);
+  const candidates = drawCandidates({ homes, clusters, chance, faults });
   const intensity = draws.between(0.2, 1.5);
   const common: Plan = {
     ...{ seed, faults: new Set(), intensity, candidates: candidates.length, preset: longestOf(candidates) },
@@ -114,10 +119,11 @@ export function drawClusterPlan(seed: number, chance: Chance, options: ClusterPl
     drift: options.drift ?? draws.pick([0, 0.0005, 0.02, 0.05, 0.19]),
   };
   const replicas = [draws.pick([1, 2]), draws.pick([1, 2])];
+  for (const _more of clusters.slice(2)) replicas.push(chance.of("more clusters").pick([1, 2]));
   const slowWriteMs = draws.pick([0, 0, 100]);
   const [drawnPrunes, drawnHour] = [draws.happens(0.2), faults.has("storageAway") && draws.happens(0.05)];
   return {
-    ...{ seed, faults, candidates, intensity, replicas, scope },
+    ...{ seed, faults, candidates, clusters, intensity, replicas, scope },
     api: { ...common, faults: new Set([...networkFaults.filter((name) => faults.has(name)), ...watchFaults(faults)]) },
     storage: {
       ...common,
@@ -141,22 +147,30 @@ function watchFaults(faults: ReadonlySet<ClusterFault>): readonly FaultName[] {
 type Homes = readonly (number | undefined)[];
 
 /** One in each cluster at least; the others anywhere. */
-function homesOf(count: number): Homes {
-  return Array.from({ length: count }, (_, index) => (index < 2 ? index : undefined));
+function homesOf(clusters: ClusterPlan["clusters"], count: number): Homes {
+  return Array.from({ length: Math.max(count, clusters.length) }, (_, index) => clusters[index]);
 }
 
 /** Two or three in each. */
-function drawHomes(chance: Chance): Homes {
+function drawHomes(clusters: ClusterPlan["clusters"], chance: Chance): Homes {
   const draws = chance.of("homes");
-  return [0, 1].flatMap((cluster) => Array.from({ length: draws.pick([2, 3]) }, () => cluster));
+  return clusters.flatMap((cluster) => Array.from({ length: draws.pick([2, 3]) }, () => cluster));
 }
 
-function drawCandidates(homes: Homes, chance: Chance, faults: ReadonlySet<ClusterFault>): ClusterPlan["candidates"] {
+function drawCandidates({
+  homes,
+  clusters,
+  chance,
+  faults,
+}: Pick<ClusterPlan, "clusters" | "faults"> & {
+  readonly homes: Homes;
+  readonly chance: Chance;
+}): ClusterPlan["candidates"] {
   const draws = chance.of("candidates");
   const draw = (index: number): CandidatePlan => {
-    const cluster = homes[index] ?? Number(draws.happens(0.5));
+    const cluster = homes[index] ?? draws.oneOf(clusters.toReversed()) ?? 0;
     const preset = faults.has("mixedSpecs") ? draws.pick(others) : usual;
-    return { label: `c${index}-${"ab"[cluster] ?? ""}`, cluster, preset };
+    return { label: `c${index}-${"abc"[cluster] ?? ""}`, cluster, preset };
   };
   return [draw(0), ...Array.from({ length: homes.length - 1 }, (_, index) => draw(index + 1))];
 }

@@ -51,10 +51,10 @@ export class ClustersRun implements ClusterStage {
   readonly chance: Chance;
   readonly world = new World();
   /** One in each cluster. */
-  readonly apiNetworks: readonly [SimNetwork, SimNetwork];
+  readonly apiNetworks: readonly [SimNetwork, ...SimNetwork[]];
   readonly storageNetwork: SimNetwork;
   readonly server: SimServer;
-  readonly clusters: readonly [FakeKubernetes, FakeKubernetes];
+  readonly clusters: readonly [FakeKubernetes, ...FakeKubernetes[]];
   readonly endMs = faultyMs;
   readonly #events: HistoryEvent[] = [];
   readonly #book = new SignalBook();
@@ -77,11 +77,12 @@ export class ClustersRun implements ClusterStage {
     this.chance = chance;
     const { world } = this;
     const network = (): SimNetwork => new SimNetwork({ plan: plan.api, chance, world });
-    this.apiNetworks = [network(), network()];
+    const [, ...others] = plan.clusters;
+    this.apiNetworks = [network(), ...others.map(network)];
     this.storageNetwork = new SimNetwork({ plan: plan.storage, chance, world });
     const { versions } = plan.storage;
     this.server = new SimServer({ world, place: "storage", versions, applied: (write) => this.#applied(write) });
-    this.clusters = [this.#cluster(), this.#cluster()];
+    this.clusters = [this.#cluster(), ...others.map(() => this.#cluster())];
     this.#faults = new ClusterFaults(this);
   }
 
@@ -90,7 +91,7 @@ export class ClustersRun implements ClusterStage {
     const arrivals = this.chance.of("arrivals");
     for (const [cluster, count] of plan.replicas.entries()) {
       for (let replica = 0; replica < count; replica += 1) {
-        const label = `controller-${"ab"[cluster] ?? ""}${replica}`;
+        const label = `controller-${"abc"[cluster] ?? ""}${replica}`;
         this.#joinAfter(label, arrivals.between(0, 2_000), () => this.#startController(label, cluster));
       }
     }
@@ -259,7 +260,7 @@ export class ClustersRun implements ClusterStage {
     const within = this.plan.scope === "cluster" ? new LeaseLock(options) : undefined;
     const lock = new MultiClusterLeaseLock({
       ...{ ...options, ...pace },
-      ...(within !== undefined && { scope: "cluster", within, label: `cluster-${"ab"[cluster] ?? ""}` }),
+      ...(within !== undefined && { scope: "cluster", within, label: `cluster-${"abc"[cluster] ?? ""}` }),
     });
     const who = (): string => within?.identity ?? lock.identity;
     this.#who.set(lock, who());

@@ -66,6 +66,12 @@ describe("two simulated clusters", () => {
     expect(momentary.filter((name) => strikes(results, name) === 0)).toEqual([]);
   });
 
+  test("K-114: keep every promise where there are three of them", slow, async () => {
+    const results = await play(4, { clusters: 3 });
+    const starts = results.flatMap(({ events }) => events.filter(({ what }) => what === "start"));
+    expect(new Set(starts.map(({ who }) => /^c\d-([abc])_/.exec(who)?.[1]))).toEqual(new Set(["a", "b", "c"]));
+  });
+
   test("keep seeds that say what they found", () => {
     for (const { seed, found, faults } of keptSeeds) {
       expect([Number.isInteger(seed), found.length > 10]).toEqual([true, true]);
