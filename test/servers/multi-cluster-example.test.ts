@@ -1,11 +1,15 @@
 // Goal: the example for many clusters does what it says for somebody who has installed the package: one pod of all
 // clusters works, and its end hands over to the other cluster. Method: it runs as processes on the built package, with
 // the rights of deploy/ on two API servers, beside our controllers over one storage.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Tenure } from "../process/cli-world.ts";
+import { applied, at } from "./support/applied.ts";
 import { foundClusters, type ClusterPair } from "./support/cluster-pair.ts";
 import { describeOn } from "./support/found-server.ts";
+import { deploy, manifestsOf } from "./support/kustomize.ts";
 import { TwoClusters, until, type ClusterName } from "./support/two-clusters.ts";
 
 const example = fileURLToPath(new URL("../../examples/servers/multi-cluster.ts", import.meta.url));
@@ -49,6 +53,22 @@ describeOn(foundClusters, (start) => {
     bob.kill("SIGTERM");
     expect(await bob.code()).toBe(0);
     expect([ada.stderr, bob.stderr]).toEqual(["", ""]);
+  });
+
+  test("the Deployment of docs/multi-cluster.md, with the file of rights, passes the server's dry run", async () => {
+    const text = readFileSync(new URL("../../docs/multi-cluster.md", import.meta.url), "utf8");
+    const [, yaml = ""] = /^```yaml\n([^]*?)^```$/m.exec(text) ?? [];
+    const rights = readFileSync(join(deploy, "multi-cluster-lease-rbac.yaml"), "utf8");
+    const namespace = await pair.a.namespace();
+    const [deployment = expect.unreachable("no manifest"), ...others] = manifestsOf(
+      yaml.replace("namespace: billing", `namespace: ${namespace}`),
+    );
+    expect(others).toEqual([]);
+    const { status, text: answer } = await applied(pair.a, deployment, { dryRun: true });
+    expect(status, answer).toBe(201);
+    const pod = at(deployment.resource, "spec", "template", "spec");
+    expect(rights).toContain(`kind: ServiceAccount\nmetadata:\n  name: ${String(at(pod, "serviceAccountName"))}\n`);
+    expect(at(pod, "containers", 0, "args", 0)).toBe("examples/servers/multi-cluster.ts");
   });
 
   test("without a namespace it says what it needs, and fails", async () => {
