@@ -59,8 +59,8 @@ function notePair(
 }
 
 function shownWaitMs({ status }: LeaseView, settings: ReconcileSettings): number {
-  if (status.globalHolderIdentity === "") return 0;
   const seconds = status.globalLeaseDurationSeconds ?? 0;
+  if (status.globalHolderIdentity === "" && seconds < 1) return 0;
   const statedMs = seconds >= 1 ? seconds * 1000 : settings.goLeaseDurationMs + settings.holderGraceMs;
   return Math.min(statedMs, settings.maxHonouredLeaseMs);
 }

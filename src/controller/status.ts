@@ -70,6 +70,7 @@ function statusOf(situation: Situation, answered: number): MultiClusterLeaseStat
   const { cluster, view, settings, held, isKnown } = situation;
   const conditions = conditionsOf(situation, answered);
   const { record } = view.global;
+  const { lastWaitMs } = view.memory;
   const generation = answered > 0 && { observedGeneration: answered };
   // What may be old is not shown in place of what somebody else may know better.
   if (!isKnown) return { ...cluster.status, ...generation, conditions };
@@ -80,6 +81,8 @@ function statusOf(situation: Situation, answered: number): MultiClusterLeaseStat
     conditions,
   };
   if (record.kind === "record") status.globalRenewTime = microTimeInUtc(record.data.renewTime) ?? record.data.renewTime;
+  // A replica that begins later has to wait, too, for a holder whose record is gone.
+  if (record.kind === "absent" && lastWaitMs > 0) status.globalLeaseDurationSeconds = Math.ceil(lastWaitMs / 1000);
   if (held !== undefined) {
     status.globalLeaseDurationSeconds = Math.ceil(storedWaitMs(held.data, settings) / 1000);
     if (held.data.acquireTime !== undefined) status.globalAcquireTime = held.data.acquireTime;

@@ -337,6 +337,27 @@ describe("a lease that is free for the taking, or not", () => {
     expect(scene.plan()).toMatchObject({ row: 11, write: { data: { leaseTransitions: 42 } } });
   });
 
+  test("reconcile 11, K-76: nor does a restart forget whom to wait for when the status has shown the absence", () => {
+    const before = new Scene().told(spec("me", at(0))).stored(record("other", at(0), { leaseDurationSeconds: 30 }));
+    before.settle();
+    before.absent().settle();
+    expect(before.status).toMatchObject({ globalHolderIdentity: "", globalLeaseDurationSeconds: 30 });
+    const { status } = before;
+    const after = new Scene().told(spec("me", at(0)), { status, found: true });
+    after.absent().told(spec("me", at(1)));
+    expect(after.plan().row).toBe(13);
+    for (let looks = 0; looks < 6; looks += 1) {
+      expect(after.plan().write).toBeUndefined();
+      after.passes(5_000).absent();
+    }
+    expect(after.told(spec("me", at(2))).plan()).toMatchObject({ row: 11, write: { kind: "create" } });
+    before
+      .passes(15_000)
+      .stored(record("", at(0)))
+      .settle();
+    expect(before.status.globalLeaseDurationSeconds).toBeUndefined();
+  });
+
   test("reconcile 12: a free record is taken over at once", () => {
     const preferred = { ...released, preferredHolder: "other", unknownFields: { note: "keep" } };
     const plan = new Scene()

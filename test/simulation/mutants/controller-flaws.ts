@@ -75,6 +75,12 @@ export const controllerFlaws: readonly Mutant[] = [
     scenario: { tests: controllerTests("reconcile", "K-64: while an event is missing") },
   },
   {
+    id: "M8b",
+    flaw: "The status forgets whom to wait for once the record is gone: a replica that begins later must be seen to.",
+    edits: [inController("status", 'if (record.kind === "absent" && lastWaitMs > 0)', "if (lastWaitMs < 0)")],
+    scenario: { tests: controllerTests("reconcile", "reconcile 11, K-76: nor does a restart forget") },
+  },
+  {
     id: "M7",
     flaw: "What a look brings that was sent before a write's answer is shown: K-67 must see it.",
     edits: [inController("storage-lane", "const isLate = call <= this.#floor;", "const isLate = call < 0;")],
