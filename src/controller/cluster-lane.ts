@@ -66,7 +66,8 @@ export class ClusterLane {
     this.#busy = true;
     const failures = this.#failures;
     const news = await this.#lookAgain(signal);
-    if (news.kind === "read") this.#failures = failures;
+    // One that is gone is looked at again until its event comes: after a pause.
+    if (news.kind === "read" && news.resource !== undefined) this.#failures = failures;
     this.#busy = false;
     this.#hear(news, undefined);
   }
