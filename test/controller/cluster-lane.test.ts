@@ -44,7 +44,7 @@ test("K-64: a look brings the resource, and when it was asked for", async () => 
   expect(kinds()).toEqual(["read", "read"]);
 });
 
-test("K-79: a resource that is gone, and whose event is late, is looked at after longer and longer pauses", async () => {
+test("K-79: a resource that is gone, and whose event is late, is looked at after growing pauses", async () => {
   const atMs: number[] = [];
   for (let looks = 0; looks < 8; looks += 1) {
     lane.look(signal);
