@@ -43,7 +43,9 @@ describeOn(foundOwnClusters, (start) => {
     const ada = await run(clusters, "a");
     await ada.leads();
     const bob = await run(clusters, "b");
-    const status = await said(await tenure(clusters, "b", "status", "invoices"));
+    const status = await said(
+      await tenure(clusters, "b", "status", "invoices", "--wait-for", "leader", "--timeout", "30s"), // until bob has asked
+    );
     expect([status.code, status.text]).toEqual([0, expect.stringMatching(/^invoices +● live +of-a_\S+ +1 /m)]);
     const [here, there] = await Promise.all([doctor(clusters, "a"), doctor(clusters, "b")]);
     expect([here.code, there.code], here.text + there.text).toEqual([0, 0]);
@@ -57,6 +59,9 @@ describeOn(foundOwnClusters, (start) => {
     ada.kill("SIGTERM");
     expect(await ada.code()).toBe(143);
     await bob.leads();
+    const shown = async (): Promise<boolean> =>
+      (await clusters.status("a"))?.globalHolderIdentity.startsWith("of-b_") ?? false;
+    await until(shown, () => "cluster a shows who leads in b");
     expect((await doctor(clusters, "a")).text).toMatch(/^ok +lease +"invoices" is held by of-b_/m);
     bob.kill("SIGTERM");
     await bob.ended;
