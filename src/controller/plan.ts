@@ -35,7 +35,7 @@ export interface EventNote {
 
 /** What needs a person's attention. */
 export interface PlanAlarm {
-  readonly kind: "longLease" | "unreadableRecord" | "termRegression" | "clockOffset" | "termsUsedUp";
+  readonly kind: "longLease" | "unreadableRecord" | "termRegression" | "clockOffset";
   readonly message: string;
 }
 

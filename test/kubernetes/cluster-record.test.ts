@@ -1,5 +1,6 @@
 // Goal: the record of a cluster's lock and the global one say together whether this candidate holds both, whom it has
-// to wait for, or that both may be tried (K-56). Method: a table of situations, as one candidate of a cluster sees them.
+// to wait for, or that both may be tried (K-56). Method: a table of situations, as one candidate of a cluster sees
+// them.
 import { describe, expect, it } from "vitest";
 import { clusterRecord } from "../../src/kubernetes/cluster-record.ts";
 import type { GlobalLook } from "../../src/kubernetes/global-lease.ts";
