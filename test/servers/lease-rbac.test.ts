@@ -1,6 +1,6 @@
-// Goal: the manifests of deploy/ give candidates exactly the rights that elections need (K-20, K-92 to K-94), and without
-// one of them people learn which. Method: the file itself, applied to a real API server by client-node; electors with
-// its rights, and with each verb taken away in turn.
+// Goal: the manifests of deploy/ give candidates exactly the rights that elections need (K-20, K-92 to K-94), and
+// without one of them people learn which. Method: the file itself, applied to a real API server by client-node;
+// electors with its rights, and with each verb taken away in turn.
 import { KubeConfig, KubernetesObjectApi, loadAllYaml, type KubernetesObject } from "@kubernetes/client-node";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
