@@ -44,7 +44,8 @@ describeOn(foundOwnClusters, (start) => {
     await ada.leads();
     const bob = await run(clusters, "b");
     const status = await said(
-      await tenure(clusters, "b", "status", "invoices", "--wait-for", "leader", "--timeout", "30s"), // until bob has asked
+      // Until bob has asked.
+      await tenure(clusters, "b", "status", "invoices", "--wait-for", "leader", "--timeout", "30s"),
     );
     expect([status.code, status.text]).toEqual([0, expect.stringMatching(/^invoices +● live +of-a_\S+ +1 /m)]);
     const [here, there] = await Promise.all([doctor(clusters, "a"), doctor(clusters, "b")]);

@@ -143,7 +143,8 @@ describe("K-119: the suite for storages of one's own", () => {
         connect: async () => storage,
         put: async (at: string, body: Uint8Array) => storage.put(at, body),
       };
-      await (run as (given: object) => Promise<void>)(context).catch(() => failed.push(`${id}: ${name}`)); // cast: what these cases use
+      const play = run as (given: object) => Promise<void>; // cast: what these cases use
+      await play(context).catch(() => failed.push(`${id}: ${name}`));
     }
     return failed;
   }
