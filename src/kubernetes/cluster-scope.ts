@@ -22,6 +22,9 @@ export interface ClusterScopeParts {
   readonly description: string;
 }
 
+/** Terms that were asked for in vain; a controller refuses what lies a million above its own. */
+const mostTermsAhead = 100_000;
+
 /**
  * Two locks as one, for a candidate that contends in the name of its cluster: to lead means to hold the lock of the
  * cluster and the global one. The first keeps the neighbours apart, which the second cannot tell from each other.
@@ -35,6 +38,8 @@ export class ClusterScope {
   /** How often a look has shown that this candidate holds both. */
   #shownMine = 0;
   #letGo = "";
+  /** The largest term that the lock of the cluster has shown: what a neighbour has asked for, or held. */
+  #highest = 0;
 
   constructor(parts: ClusterScopeParts) {
     this.#parts = parts;
@@ -46,6 +51,7 @@ export class ClusterScope {
     const budget = new CallBudget(clock, options);
     const next = budget.next();
     const [local, look] = await Promise.all([within.get(next), global.look(next)]);
+    this.#highest = Math.max(this.#highest, local?.record.leaderTransitions ?? 0);
     const found = clusterRecord(local, look, { label, self: within.identity, letGo: this.#letGo });
     if (found === undefined) return undefined;
     const { isMine, ...observed } = found;
@@ -76,22 +82,39 @@ export class ClusterScope {
     const { label, within, global } = this.#parts;
     this.#halves.demandWhole();
     const shownBefore = this.#shownMine;
-    const local = { record: { ...record, holderIdentity: within.identity }, expected: versions.first };
+    const isNew = !global.renews(record);
+    const leaderTransitions = isNew ? this.#termOf(record) : record.leaderTransitions;
+    const asked = { ...record, leaderTransitions };
+    const local = { record: { ...asked, holderIdentity: within.identity }, expected: versions.first };
     const first = await putHalf(within, local, budget.next());
     if (!first.written) return { written: false };
-    const signal = { record: { ...record, holderIdentity: label }, expected: versions.second };
+    const signal = { record: { ...asked, holderIdentity: label }, expected: versions.second };
     const tried = await this.#signal(() => putHalf(global, signal, budget.next()), budget);
     if ("written" in tried && tried.written) {
       this.#halves.completed(joinedVersion(first.version, versions.second));
-      return { ...tried, version: joinedVersion(first.version, tried.version) };
+      const version = joinedVersion(first.version, tried.version);
+      const { term = leaderTransitions } = tried;
+      return { written: true, version, ...(term !== record.leaderTransitions && { term }) };
     }
     // A term that goes on keeps its neighbours away until it has ended; so does one that a look has begun meanwhile.
-    const begins = record.acquireTime === record.renewTime && this.#shownMine === shownBefore;
-    if (begins && !(await this.#giveBack(record, first.version, budget))) {
+    const begins = isNew && this.#shownMine === shownBefore;
+    // A Go controller goes on with a signal that stands, and may carry it later: it is kept, for a look to begin it.
+    if (begins && (global.names.isGo || !(await this.#giveBack(asked, first.version, budget)))) {
       throw this.#halves.unknown("the lock of the cluster was written, and the signal was not", causeOf(tried));
     }
     if ("error" in tried) throw begins ? tried.error : this.#halves.unknown("the signal was refused", tried.error);
     return tried;
+  }
+
+  /**
+   * The term to ask for: none that a neighbour may have had, though the resource that would tell it was made anew. The
+   * lock of the cluster knows, for it is written first.
+   */
+  #termOf({ leaderTransitions }: LeaderElectionRecord): number {
+    const { global } = this.#parts;
+    if (!global.isAnswered) global.names.noteUsed(this.#highest);
+    const next = Math.max(this.#highest, global.names.highest) + 1;
+    return Math.max(leaderTransitions, Math.min(next, leaderTransitions + mostTermsAhead));
   }
 
   /** The outcome of a signal, or why nothing has come of it; what is not known is thrown. */

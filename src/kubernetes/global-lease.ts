@@ -9,6 +9,7 @@ import type { SignalPace } from "./multi-cluster-lease-spec.ts";
 import { ReleaseCalls } from "./release-calls.ts";
 import { SignalCalls, type SignalOutcome } from "./signal-calls.ts";
 import { SignalTrouble } from "./signal-trouble.ts";
+import type { TermNames } from "./term-names.ts";
 
 /** What a `GlobalLease` needs. */
 export interface GlobalLeaseParts extends MultiClusterLeaseViewParts {
@@ -38,6 +39,21 @@ export class GlobalLease {
     this.#view = view;
     this.#releases = new ReleaseCalls(parts, writes);
     this.#signals = new SignalCalls(parts, writes, this.#releases);
+  }
+
+  /** Under which names it signals. */
+  get names(): TermNames {
+    return this.#view.names;
+  }
+
+  /** Whether a status tells which names were used, as far as is known. */
+  get isAnswered(): boolean {
+    return this.#view.latest.shown?.status !== undefined;
+  }
+
+  /** Whether a record goes on with the term that was confirmed last. */
+  renews({ leaderTransitions }: LeaderElectionRecord): boolean {
+    return this.#view.own.holding?.term === leaderTransitions;
   }
 
   /** Of the resource that was seen last; `undefined` if none was. */

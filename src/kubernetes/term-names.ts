@@ -23,6 +23,16 @@ export class TermNames {
     return this.#isGo;
   }
 
+  /** The largest number of a name that is known to be used; 0: none. */
+  get highest(): number {
+    return this.#highestNamed;
+  }
+
+  /** A neighbour has used names up to this number, or may have. */
+  noteUsed(number: number): void {
+    this.#highestNamed = Math.max(this.#highestNamed, number);
+  }
+
   /** `isOwn`: whether the spec is a signal of this candidate. */
   look(shown: ShownLease, isOwn: boolean): void {
     const { status } = shown;

@@ -211,6 +211,26 @@ describe("scope cluster, a Go controller", () => {
   });
 });
 
+describe("scope cluster, one cluster with a Go controller", () => {
+  it("K-57: neighbours follow each other after crashes and resignations, with terms that grow", async () => {
+    start(["go"]);
+    const all = ["a0", "a1", "a2"].map((label) => replica(label, 0));
+    await world.untilLed(undefined, 10_000);
+    for (const how of ["crash", "resign", "resign", "crash"] as const) {
+      await world.clock.advance(20_000);
+      const count = world.story.length;
+      const leader = all.find(({ label }) => world.leading.includes(label)) ?? expect.unreachable("nobody leads");
+      if (how === "crash") leader.crash();
+      else void leader.elector.resign();
+      await world.clock.advanceUntil(() => world.story.length > count, 3 * leaseMs);
+    }
+    expect(ascending(terms())).toBe(true);
+    const count = world.story.length;
+    await world.clock.advance(120_000);
+    expect([world.story.length, world.leading.length]).toEqual([count, 1]);
+  });
+});
+
 describe("scope cluster, one call", () => {
   const texts = { count: 0 };
 
@@ -293,8 +313,35 @@ describe("scope cluster, one call", () => {
   it("K-56: a term that a neighbour has had is not asked for again", async () => {
     const { other } = await held();
     const seen = (await other.get()) ?? expect.unreachable("it is there");
+    await world.clock.advance(1_000);
+    expect(await ended(other.update(record(other), seen.version))).toMatchObject({ written: true, term: 2 });
+    expect(world.global.record?.term).toBe(2);
+  });
+
+  it("K-56: nor after somebody has deleted the resource that told it, under either definition", async () => {
+    for (const prunes of [false, true]) {
+      start(["ours", "ours"], { prunes });
+      const mine = lockIn(0, "a0");
+      written(await ended(mine.create(record(mine, { leaderTransitions: 4 }))));
+      const before = world.global.record?.term ?? Infinity;
+      const finalizers = { metadata: { finalizers: [] } };
+      world.cluster(0).remove(world.ref);
+      await world.cluster(0).connect().patch(world.ref, finalizers);
+      await world.clock.advance(40_000);
+      const next = lockIn(0, "a1");
+      const seen = (await next.get()) ?? expect.unreachable("the Lease is there");
+      const outcome = await ended(next.update(record(next), seen.version));
+      expect([outcome.written, (world.global.record?.term ?? 0) > before]).toEqual([true, true]);
+    }
+  });
+
+  it("K-56: a term that the controller has counted meanwhile is a lost race, and the Lease is given back", async () => {
+    const { other } = await held();
+    const seen = (await other.get()) ?? expect.unreachable("it is there");
+    world.global.write({ ...(world.global.record ?? expect.unreachable("it is held")), term: 9 });
+    await world.clock.advance(1_000);
     expect(await ended(other.update(record(other), seen.version))).toEqual({ written: false });
-    expect(world.global.writes.length).toBe(1);
+    expect([holderIn(0), world.global.record?.term]).toEqual(["", 9]);
   });
 
   it("K-56: no two candidates of a cluster signal the same text, whatever their clocks say", async () => {

@@ -33,6 +33,15 @@ describe("two simulated clusters in scope cluster", () => {
     expect(terms, "the promises must not hold because nobody ever led").toBeGreaterThan(24);
   });
 
+  test(
+    "stay repaired for the seed that found a term led twice, after a hand took the resource away",
+    slow,
+    async () => {
+      const { events } = await play(619, {});
+      expect(events.some((event) => event.what === "note" && event.text.startsWith("finalizerTaken"))).toBe(true);
+    },
+  );
+
   test("K-107: have two candidates or three each, and hand over within a cluster whose leaders die", slow, async () => {
     const result = await play(3, { faults: ["crash", "aimed"], drift: 0, prunes: false });
     const homes = result.plan.candidates.map(({ cluster }) => cluster);

@@ -8,7 +8,7 @@ function scope(from: number, to: number, invariant: string): { readonly seeds: S
 export const flawsOfClusterScope: readonly Mutant[] = [
   {
     id: "M9",
-    flaw: "A neighbour's lock is not waited for once the global record is free: two leaders of one cluster must be seen.",
+    flaw: "A neighbour's lock is not waited for once the global record is free: two leaders must be seen.",
     edits: [
       inKubernetes(
         "cluster-record",
@@ -17,18 +17,6 @@ export const flawsOfClusterScope: readonly Mutant[] = [
       ),
     ],
     scenario: scope(1, 3, "S1"),
-  },
-  {
-    id: "M9b",
-    flaw: "Whoever loses the lock of its cluster signals all the same: terms must be seen that were lost for nothing.",
-    edits: [
-      inKubernetes(
-        "cluster-scope",
-        "if (!first.written) return { written: false };",
-        "if (!first.written) Object.assign(first, { written: true, version: versions.first });",
-      ),
-    ],
-    scenario: scope(8, 12, "L3"),
   },
   {
     id: "M10",
@@ -60,10 +48,18 @@ export const flawsOfClusterScope: readonly Mutant[] = [
     edits: [
       inKubernetes(
         "cluster-scope",
-        "const begins = record.acquireTime === record.renewTime && this.#shownMine === shownBefore;",
+        "const begins = isNew && this.#shownMine === shownBefore;",
         "const begins = this.#shownMine >= 0 * shownBefore;",
       ),
     ],
     scenario: scope(33, 33, "S1"),
+  },
+  {
+    id: "M14",
+    flaw: "The lock of the cluster remembers no name: a test must see a term twice after a deletion.",
+    edits: [inKubernetes("cluster-scope", "if (!global.isAnswered) global.names.noteUsed(this.#highest);", "")],
+    scenario: {
+      tests: [{ file: "test/kubernetes/cluster-scope.test.ts", named: "K-56: nor after somebody has deleted" }],
+    },
   },
 ];
