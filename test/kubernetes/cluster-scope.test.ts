@@ -355,6 +355,16 @@ describe("scope cluster, one call", () => {
     expect((await other.get())?.record.renewTime).toBe("2001-01-01T00:00:00.000000Z");
   });
 
+  it("K-56: a renewal that is refused is lost at once, and keeps the Lease while the work may go on", async () => {
+    const { mine, version } = await held();
+    const { record: stored = expect.unreachable("it is held") } = world.global;
+    world.global.write({ ...stored, holder: "c1", term: 2 });
+    await world.clock.advance(1_000);
+    expect(await ended(mine.update(record(mine, { acquireTime: "" }), version))).toMatchObject({ written: false });
+    expect(holderIn(0)).toMatch(/^a0_/);
+    expect((await mine.get())?.record.holderIdentity).toBe("c1");
+  });
+
   it("K-56: a release that an edit of the Lease comes before is sent again", async () => {
     const { mine, version } = await held();
     world.cluster(0).annotate(lease);

@@ -44,7 +44,7 @@ export const flawsOfClusterScope: readonly Mutant[] = [
   },
   {
     id: "M13",
-    flaw: "A signal that is lost in the middle of a term gives the lock of the cluster away: two leaders must be seen.",
+    flaw: "A signal that is lost in the middle of a term gives the lock of the cluster away: a test must see it free.",
     edits: [
       inKubernetes(
         "cluster-scope",
@@ -52,7 +52,11 @@ export const flawsOfClusterScope: readonly Mutant[] = [
         "const begins = this.#shownMine >= 0 * shownBefore;",
       ),
     ],
-    scenario: scope(33, 33, "S1"),
+    scenario: {
+      tests: [
+        { file: "test/kubernetes/cluster-scope.test.ts", named: "K-56: a renewal that is refused is lost at once" },
+      ],
+    },
   },
   {
     id: "M14",
