@@ -109,12 +109,6 @@ export function isFresh(candidate: Candidate, question: CandidateQuestion): bool
   return isHolder && isLater(candidate.renewTime, question.storedRenewTime);
 }
 
-/** Whether so little is left of what the signal is worth that a term could hardly begin by it. */
-export function isTooLate(candidate: Candidate, { nowMs, defaultLeaseMs }: CandidateQuestion): boolean {
-  const worthMs = signalMsOf(candidate, defaultLeaseMs);
-  return nowMs - candidate.changedMs >= worthMs - Math.min(candidate.retryPeriodMs ?? worthMs, worthMs / 4);
-}
-
 /** Whether the term asked for lies too far above what is stored. */
 export function asksTooMuch({ term }: Signal, { storedTerm, highestTerm }: CandidateQuestion): boolean {
   return term !== undefined && term > Math.max(storedTerm, highestTerm) + longestTermStep;

@@ -1,7 +1,7 @@
 import { conditionOf } from "../kubernetes/multi-cluster-lease.ts";
 import { isLater } from "../kubernetes/micro-time.ts";
 import { maxReadableTerm } from "../lock/record-codec.ts";
-import { isTooLate, type Candidate } from "./candidates.ts";
+import type { Candidate } from "./candidates.ts";
 import { acquisitionWrite, creationWrite, freeingWrite, renewalWrite } from "./global-writes.ts";
 import { isConfirmed } from "./generations.ts";
 import type { GlobalWrite } from "./plan.ts";
@@ -77,15 +77,11 @@ function reconcileOther(situation: Situation, record: HeldRecord, candidate: Can
   return begin(12, situation, { ...write, event: { reason: "LeaseExpired", message } });
 }
 
-/**
- * A term that nobody could read would end all elections. Nobody is woken by an event that may be an old one, nor by a
- * signal whose validity ends before the answer can arrive: such a term is released at once, and keeps others waiting.
- */
-function begin(row: number, { view, candidate, question }: Situation, write: GlobalWrite): Step {
+/** A term that nobody could read would end all elections. Nobody is woken by an event that may be an old one. */
+function begin(row: number, { view, candidate }: Situation, write: GlobalWrite): Step {
   const fits = write.data.leaseTransitions <= maxReadableTerm && write.data.leaseTransitions > 0;
   const falls = write.data.leaseTransitions < view.memory.highest.term;
   if (!fits || falls) return { row, answered: true };
-  if (candidate !== undefined && isTooLate(candidate, question)) return { row: 13, answered: true };
   const isNews = candidate !== undefined && isConfirmed(view.memory, candidate, view.nowMs);
   return isNews ? { row, answered: false, write } : { row, answered: false, look: true };
 }

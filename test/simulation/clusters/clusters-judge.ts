@@ -133,7 +133,7 @@ function successionProblems(run: PlayedClusters, terms: readonly Term[]): Violat
   const retryPeriodMs = Math.max(...plan.candidates.map(({ preset }) => preset.retryPeriodMs));
   if (killed !== undefined) {
     const waitMs = Math.max(...plan.candidates.map(({ preset }) => waitOf(preset, plan.scope)));
-    const withinMs = (waitMs + retryPeriodMs + spreadMs) / (1 - drift);
+    const withinMs = (waitMs + retryPeriodMs + spreadMs + lateAnswerMs(plan, retryPeriodMs)) / (1 - drift);
     const tookMs = (terms.find(({ fromMs }) => fromMs > killed.atMs)?.fromMs ?? Infinity) - killed.atMs;
     const text = `the next leader comes ${ms(tookMs)} after a death; within ${ms(withinMs)} one must`;
     if (tookMs > withinMs) problems.push({ invariant: "L1", atMs: killed.atMs + withinMs, text });
@@ -157,6 +157,14 @@ function headStartProblems({ plan, killed, clusterOf }: PlayedClusters, terms: r
   if (clusterOf(next.who) === clusterOf(killed.who)) return [];
   const text = `${next.who} follows ${killed.who}, which has neighbours`;
   return [{ invariant: "K-107", atMs: next.fromMs, text }];
+}
+
+/**
+ * Where each term of a cluster has a name of its own, a neighbour asks before the older name has run out, so that the
+ * controller may answer when the signal is too old to begin a term: then it is released, and asked for anew.
+ */
+function lateAnswerMs({ scope, prunes }: PlayedClusters["plan"], retryPeriodMs: number): number {
+  return scope === "cluster" && prunes ? 2.2 * retryPeriodMs + spreadMs : 0;
 }
 
 /** When the work of whoever resigned has ended, so that the lease can be released. */

@@ -81,12 +81,6 @@ export const controllerFlaws: readonly Mutant[] = [
     scenario: { tests: controllerTests("reconcile", "reconcile 11, K-76: nor does a restart forget") },
   },
   {
-    id: "M6f",
-    flaw: "A term is begun by a signal that is about to end: K-65 must see it.",
-    edits: [inController("candidates", "return nowMs - candidate.changedMs >= worthMs -", "return nowMs < worthMs -")],
-    scenario: { tests: controllerTests("candidates", "K-65: a signal that is worth less") },
-  },
-  {
     id: "M7",
     flaw: "What a look brings that was sent before a write's answer is shown: K-67 must see it.",
     edits: [inController("storage-lane", "const isLate = call <= this.#floor;", "const isLate = call < 0;")],
